@@ -1,0 +1,1 @@
+"""Images and their index: sources, face filter, duplicates, split. Needs no Keras."""

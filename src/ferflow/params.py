@@ -1,0 +1,223 @@
+"""Typed, strict parameters: one section a stage, `params.yaml` the only home of every number.
+
+An unknown key, a wrong type or a value out of range is one error that names the key, the value
+and what is allowed. Defaults live in the YAML files, not here: a missing key is an error too.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML, YAMLError
+
+from ferflow.errors import ParamsError
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Dropout = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+PositiveInt = Annotated[int, Field(ge=1)]
+NonNegativeInt = Annotated[int, Field(ge=0)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class DownloadParams(_Section):
+    """Where the images and the face detector come from, and what is too much or too bad."""
+
+    source: Literal["sample", "archive", "csv", "kaggle"]
+    path: str | None
+    sha256: Sha256 | None
+    detector: str
+    sample_images: Annotated[int, Field(ge=140, le=100_000)]
+    max_bad_share: Share
+    max_members: PositiveInt
+    max_member_bytes: PositiveInt
+    max_total_bytes: PositiveInt
+
+    @model_validator(mode="after")
+    def _path_fits_source(self) -> Self:
+        if self.source in ("archive", "csv") and not self.path:
+            raise ValueError(f"path is null, but source {self.source} needs the path of the {self.source}")
+        return self
+
+
+class FaceFilterParams(_Section):
+    """When an image counts as showing a face."""
+
+    min_score: Share
+    max_lost_share: Share
+
+
+class SplitParams(_Section):
+    """Which images train, which select and which are scored."""
+
+    scheme: Literal["paper", "kaggle", "random"]
+    validation_share: Annotated[float, Field(gt=0, lt=0.5, allow_inf_nan=False)]
+    test_share: Annotated[float, Field(gt=0, lt=0.5, allow_inf_nan=False)]
+    near_duplicate_distance: Annotated[int, Field(ge=0, le=16)]
+    contradictory: Literal["keep", "drop"]
+    leaked: Literal["keep", "drop"]
+
+
+class ModelParams(_Section):
+    """The network: backbone, what of it is trained, head."""
+
+    backbone: Literal["resnet50v2", "resnet_v2"]
+    weights: str | None
+    unfreeze_layers: NonNegativeInt | Literal["all"]
+    image_size: Annotated[int, Field(ge=32, le=512)]
+    stem: Literal["imagenet", "stride2", "stride1"]
+    widths: list[PositiveInt]
+    depths: list[PositiveInt]
+    pooling: Literal["flatten", "average"]
+    dropout_features: Dropout
+    dense_units: NonNegativeInt
+    dropout_head: Dropout
+
+    @model_validator(mode="after")
+    def _keys_fit_backbone(self) -> Self:
+        if self.backbone == "resnet50v2" and self.stem == "stride1" and self.weights == "imagenet":
+            raise ValueError("weights imagenet do not fit stem stride1; use stem imagenet or weights null")
+        if self.backbone == "resnet_v2":
+            if len(self.widths) != len(self.depths) or not self.widths:
+                raise ValueError(
+                    f"widths has {len(self.widths)} entries and depths {len(self.depths)}; "
+                    "backbone resnet_v2 needs one of each a stage"
+                )
+            if self.weights == "imagenet":
+                raise ValueError("there are no imagenet weights for backbone resnet_v2; use null or a path")
+        return self
+
+
+class TrainParams(_Section):
+    """The optimisation: how long, how fast, when to stop."""
+
+    epochs: Annotated[int, Field(ge=1, le=10_000)]
+    batch_size: Annotated[int, Field(ge=1, le=8192)]
+    optimizer: Literal["adam", "adamw", "sgd"]
+    learning_rate: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
+    schedule: Literal["plateau", "cosine"]
+    warmup_epochs: NonNegativeFloat
+    momentum: Dropout
+    weight_decay: Share
+    label_smoothing: Dropout
+    plateau_factor: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+    plateau_patience: PositiveInt
+    early_stopping_patience: NonNegativeInt
+    precision: Literal["float32", "mixed_bfloat16"]
+
+
+class AugmentParams(_Section):
+    """Random changes of a training image; each is drawn anew for each image and step."""
+
+    rotation: Annotated[float, Field(ge=0, le=180, allow_inf_nan=False)]
+    zoom: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+    shift: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+    flip: bool
+    brightness: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+    contrast: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+
+
+class EvaluateParams(_Section):
+    """How the test subset is scored."""
+
+    batch_size: Annotated[int, Field(ge=1, le=8192)]
+    test_time_augmentation: Literal["none", "flip"]
+    confidence_level: Annotated[float, Field(gt=0.5, lt=1, allow_inf_nan=False)]
+    calibration_bins: Annotated[int, Field(ge=2, le=100)]
+
+
+class Params(_Section):
+    """All parameters of one run.
+
+    Attributes:
+        profile: Name of the profile that the values started from; a label, nothing reads it.
+        seed: Seed of the sample, the split, the initial weights, the shuffling and the augmentation.
+    """
+
+    profile: str
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    download: DownloadParams
+    face_filter: FaceFilterParams
+    split: SplitParams
+    model: ModelParams
+    augment: AugmentParams
+    train: TrainParams
+    evaluate: EvaluateParams
+
+
+def load_params(path: Path) -> Params:
+    """Read and check a parameter file.
+
+    Raises:
+        ParamsError: The file is missing, is not YAML, or a key or value is wrong.
+    """
+    return check_params(read_yaml(path), origin=str(path))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML 1.2 mapping as plain Python values.
+
+    Raises:
+        ParamsError: The file is missing, unreadable, not YAML, or not a mapping.
+    """
+    try:
+        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ParamsError(
+            f"{path}: not found; run the command in the repository's folder, or write it with 'ferflow profile sample'"
+        ) from None
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        raise ParamsError(
+            f"{path}: not readable as YAML ({_one_line(error)}); mend it, or run 'ferflow profile sample'"
+        ) from error
+    if not isinstance(content, dict):
+        raise ParamsError(
+            f"{path}: holds {type(content).__name__}, expected a mapping of sections; run 'ferflow profile sample'"
+        )
+    return content
+
+
+def check_params(values: dict[str, Any], *, origin: str) -> Params:
+    """Check values against the schema.
+
+    Args:
+        values: Nested plain values.
+        origin: What the error calls the place they came from, such as a file name.
+
+    Raises:
+        ParamsError: Names every wrong key with its value and what is allowed.
+    """
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        problems = [_describe(problem) for problem in error.errors()]
+    raise ParamsError(f"{origin}: " + "\n  ".join(problems))
+
+
+def _describe(problem: Any) -> str:
+    # A union adds the tried member to the location; keys of params are all that a user knows.
+    key = ".".join(
+        str(part)
+        for part in problem["loc"]
+        if not str(part).startswith(("literal[", "constrained", "int", "str"))
+    )
+    found = problem["input"]
+    if problem["type"] == "extra_forbidden":
+        return f"{key}: unknown key (value {found!r}); remove it or mend its spelling"
+    if problem["type"] == "missing":
+        return f"{key}: missing; add it, or start from a profile with 'ferflow profile NAME'"
+    if problem["type"] == "value_error":
+        return f"{key}: {problem['ctx']['error']}"
+    message = problem["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    return f"{key}: {found!r} found, expected {message}"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,51 @@
+"""Progress with an estimated time of arrival: a bar on a terminal, sparse lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+def track(items: Iterable[Item], *, total: int, label: str) -> Iterator[Item]:
+    """Yield the items while showing on stderr how many are done and how long the rest takes.
+
+    Args:
+        items: What is worked through.
+        total: How many items there are.
+        label: What is being done, such as "detecting faces".
+    """
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import track as rich_track
+
+        yield from rich_track(items, description=label, total=total, console=Console(stderr=True))
+        return
+    started = last_line = time.monotonic()
+    for done, item in enumerate(items, start=1):
+        yield item
+        now = time.monotonic()
+        if now - last_line >= _SECONDS_BETWEEN_LINES and done < total:
+            last_line = now
+            left = (now - started) / done * (total - done)
+            say(f"{label}: {done:,} of {total:,}, {duration(left)} left")
+
+
+def say(message: str) -> None:
+    """Print one line for a person on stderr; stdout is kept for results."""
+    print(message, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person writes them: `8 s`, `3 min 20 s`, `1 h 5 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

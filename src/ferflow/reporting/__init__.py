@@ -1,0 +1,1 @@
+"""Figures, pictures and pages made of results; no computing of results here."""
