@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ruamel.yaml import YAML, YAMLError
 
 from ferflow.errors import ParamsError
+from ferflow.labels import IMAGE_SIZE
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Dropout = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
@@ -39,11 +40,17 @@ class DownloadParams(_Section):
     max_members: PositiveInt
     max_member_bytes: PositiveInt
     max_total_bytes: PositiveInt
+    max_ratio: Annotated[float, Field(ge=1, allow_inf_nan=False)]
+    max_image_pixels: Annotated[int, Field(ge=IMAGE_SIZE**2)]
+    fetch_attempts: Annotated[int, Field(ge=1, le=10)]
+    fetch_timeout: Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)]
 
     @model_validator(mode="after")
     def _path_fits_source(self) -> Self:
         if self.source in ("archive", "csv") and not self.path:
             raise ValueError(f"path is null, but source {self.source} needs the path of the {self.source}")
+        if self.source in ("sample", "kaggle") and self.sha256 is not None:
+            raise ValueError(f"sha256 is set, but source {self.source} has no file to check; set it to null")
         return self
 
 

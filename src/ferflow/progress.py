@@ -12,12 +12,12 @@ Item = TypeVar("Item")
 _SECONDS_BETWEEN_LINES = 10.0
 
 
-def track(items: Iterable[Item], *, total: int, label: str) -> Iterator[Item]:
+def track(items: Iterable[Item], *, total: int | None, label: str) -> Iterator[Item]:
     """Yield the items while showing on stderr how many are done and how long the rest takes.
 
     Args:
         items: What is worked through.
-        total: How many items there are.
+        total: How many items there are; None where nobody knows, as in a compressed archive.
         label: What is being done, such as "detecting faces".
     """
     if sys.stderr.isatty():
@@ -30,8 +30,12 @@ def track(items: Iterable[Item], *, total: int, label: str) -> Iterator[Item]:
     for done, item in enumerate(items, start=1):
         yield item
         now = time.monotonic()
-        if now - last_line >= _SECONDS_BETWEEN_LINES and done < total:
-            last_line = now
+        if now - last_line < _SECONDS_BETWEEN_LINES or done == total:
+            continue
+        last_line = now
+        if total is None:
+            say(f"{label}: {done:,} done")
+        else:
             left = (now - started) / done * (total - done)
             say(f"{label}: {done:,} of {total:,}, {duration(left)} left")
 
