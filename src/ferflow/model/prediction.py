@@ -1,0 +1,70 @@
+"""Probabilities of the seven emotions for a whole subset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferflow.errors import ModelError
+from ferflow.labels import EMOTIONS
+from ferflow.model.backend import load_keras
+from ferflow.progress import track
+
+_SUM_TOLERANCE = 0.01
+
+
+def predict_probabilities(
+    network: Any, images: NDArray[np.uint8], *, batch_size: int, flip: bool = False
+) -> NDArray[np.float64]:
+    """Run a network over images.
+
+    Args:
+        network: A network of `load_network`.
+        images: (N, 48, 48) uint8, 0-255, grey.
+        batch_size: Images a step.
+        flip: Average the probabilities with those of the mirrored images.
+
+    Returns:
+        (N, 7) float64 probabilities in the order of `EMOTIONS`.
+
+    Raises:
+        ModelError: The network gives something else than probabilities.
+    """
+    network.jit_compile = use_xla()
+    batch_size = min(batch_size, max(1, len(images)))
+    starts = range(0, len(images), batch_size)
+    batches = [
+        _predict_batch(network, images[start : start + batch_size], batch_size=batch_size, flip=flip)
+        for start in track(starts, total=len(starts), label="predicting")
+    ]
+    probabilities = np.concatenate([np.empty((0, len(EMOTIONS))), *batches])
+    sums = probabilities.sum(axis=1)
+    if not np.all(np.abs(sums - 1) <= _SUM_TOLERANCE):  # NaN fails as well
+        worst = float(sums[np.argmax(np.abs(sums - 1))])
+        raise ModelError(
+            f"the model's outputs for one image add up to {worst:g}, expected 1; use a model that ends in "
+            "a softmax and whose weights are finite, such as one that 'ferflow train' wrote"
+        )
+    return probabilities
+
+
+def use_xla() -> bool:
+    """Whether a step gains by XLA: not on TensorFlow's CPU, which it makes ten times slower."""
+    keras = load_keras()
+    on_gpu = any(device.startswith("gpu") for device in keras.distribution.list_devices())
+    return on_gpu or keras.backend.backend() != "tensorflow"
+
+
+def _predict_batch(
+    network: Any, images: NDArray[np.uint8], *, batch_size: int, flip: bool
+) -> NDArray[np.float64]:
+    """Predict at most a batch; a short one is filled up, so that one shape is compiled once."""
+    inputs = np.zeros((batch_size, *images.shape[1:], 1), np.uint8)
+    inputs[: len(images), ..., 0] = images
+    probabilities = np.asarray(network.predict_on_batch(inputs), np.float64)
+    if flip:
+        mirrored = np.ascontiguousarray(inputs[:, :, ::-1])
+        probabilities = (probabilities + np.asarray(network.predict_on_batch(mirrored), np.float64)) / 2
+    return probabilities[: len(images)]
