@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from ferflow.errors import ParamsError
 from ferflow.labels import IMAGE_SIZE
@@ -68,6 +69,7 @@ class SplitParams(_Section):
     validation_share: Annotated[float, Field(gt=0, lt=0.5, allow_inf_nan=False)]
     test_share: Annotated[float, Field(gt=0, lt=0.5, allow_inf_nan=False)]
     near_duplicate_distance: Annotated[int, Field(ge=0, le=16)]
+    near_duplicate_correlation: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
     contradictory: Literal["keep", "drop"]
     leaked: Literal["keep", "drop"]
 
@@ -118,6 +120,18 @@ class TrainParams(_Section):
     plateau_patience: PositiveInt
     early_stopping_patience: NonNegativeInt
     precision: Literal["float32", "mixed_bfloat16"]
+
+    @model_validator(mode="after")
+    def _keys_fit_optimizer(self) -> Self:
+        if self.optimizer == "adam" and self.weight_decay:
+            raise ValueError(
+                f"weight_decay is {self.weight_decay}, but optimizer adam has none; use adamw or 0.0"
+            )
+        if self.schedule == "cosine" and self.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"warmup_epochs is {self.warmup_epochs}, expected less than epochs ({self.epochs})"
+            )
+        return self
 
 
 class AugmentParams(_Section):
@@ -178,7 +192,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ParamsError(
-            f"{path}: not found; run the command in the repository's folder, or write it with 'ferflow profile sample'"
+            f"{path}: not found; run the command in the repository's folder, "
+            "or write the file with 'ferflow profile sample'"
         ) from None
     except (OSError, UnicodeDecodeError, YAMLError) as error:
         raise ParamsError(
@@ -186,7 +201,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ) from error
     if not isinstance(content, dict):
         raise ParamsError(
-            f"{path}: holds {type(content).__name__}, expected a mapping of sections; run 'ferflow profile sample'"
+            f"{path}: holds {type(content).__name__}, expected a mapping of sections; "
+            "run 'ferflow profile sample'"
         )
     return content
 

@@ -1,0 +1,45 @@
+# `make help` lists the targets.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONWARNINGS ?= ignore::DeprecationWarning
+
+.DEFAULT_GOAL := help
+.PHONY: help install repro test check format lock clean
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed  ## Make .venv from the lock (requirements.txt)
+
+$(VENV)/.installed: requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+repro: install  ## Run the pipeline that params.yaml describes; then print its figures
+	@# A killed dvc can leave an empty lock file behind, which the next one cannot read.
+	@find .dvc/tmp -name rwlock -empty -delete 2>/dev/null || true
+	@dvc repro
+	@ferflow summary
+
+test: install  ## Run all tests
+	$(BIN)/pytest
+
+check: install  ## Lint, format check and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: install  ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock:  ## Resolve pyproject.toml anew into requirements.txt (needs uv)
+	uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --all-extras \
+	  --python-version 3.11 --upgrade pyproject.toml --output-file requirements.txt
+
+clean:  ## Remove what runs wrote (data, models, reports); DVC's cache and .venv stay
+	rm -rf data models reports .ferflow

@@ -1,0 +1,5 @@
+"""`python -m ferflow` is `ferflow`."""
+
+from ferflow.cli import main
+
+main()

@@ -1,0 +1,198 @@
+"""The command line: `ferflow <stage>`, `profile`, `model summary`, `summary` and `doctor`.
+
+Heavy imports stand inside the commands, so that `--help` is instant.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ferflow import __version__, layout
+from ferflow.errors import FerflowError
+from ferflow.progress import say
+
+app = typer.Typer(
+    name="ferflow",
+    help="Reproducible facial emotion recognition on FER-2013.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+model_app = typer.Typer(help="Look at the network.", no_args_is_help=True)
+app.add_typer(model_app, name="model")
+
+ParamsOption = Annotated[Path, typer.Option("--params", help="The parameter file.", metavar="FILE")]
+_STAGES = "Pipeline stages, in order (dvc repro runs them)"
+
+
+def main() -> None:
+    """Run the command line; a user's error is one message and exit code 1."""
+    try:
+        app()
+    except FerflowError as error:
+        say(f"error: {error}")
+        sys.exit(1)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ferflow {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None: ...
+
+
+@app.command(rich_help_panel=_STAGES)
+def download(params: ParamsOption = layout.PARAMS) -> None:
+    """Decode, check and index the images of the source; bring the face detector."""
+    from ferflow.params import load_params
+    from ferflow.stages import download as stage
+
+    values = load_params(params)
+    with _locked("download"):
+        stage.run(
+            values.download,
+            seed=values.seed,
+            output_dir=layout.RAW,
+            report_path=layout.REPORTS / "download.json",
+        )
+
+
+@app.command(rich_help_panel=_STAGES)
+def face_filter(params: ParamsOption = layout.PARAMS) -> None:
+    """Drop the images that show no face."""
+    from ferflow.params import load_params
+    from ferflow.stages import face_filter as stage
+
+    values = load_params(params)
+    with _locked("face-filter"):
+        stage.run(
+            values.face_filter, raw_dir=layout.RAW, output_dir=layout.FILTERED, reports_dir=layout.REPORTS
+        )
+
+
+@app.command(rich_help_panel=_STAGES)
+def split(params: ParamsOption = layout.PARAMS) -> None:
+    """Find duplicates and share the images out to train, validation and test."""
+    from ferflow.params import load_params
+    from ferflow.stages import split as stage
+
+    values = load_params(params)
+    with _locked("split"):
+        stage.run(
+            values.split,
+            seed=values.seed,
+            raw_dir=layout.RAW,
+            filtered_dir=layout.FILTERED,
+            output_dir=layout.SPLIT,
+            reports_dir=layout.REPORTS,
+        )
+
+
+@app.command(rich_help_panel=_STAGES)
+def train(params: ParamsOption = layout.PARAMS) -> None:
+    """Train the network; a stopped run goes on from its last epoch."""
+    from ferflow.params import load_params
+    from ferflow.stages import train as stage
+
+    values = load_params(params)
+    with _locked("train"):
+        stage.run(
+            values,
+            split_dir=layout.SPLIT,
+            model_path=layout.MODEL,
+            reports_dir=layout.REPORTS,
+            checkpoint_dir=layout.CHECKPOINTS,
+        )
+
+
+@app.command(rich_help_panel=_STAGES)
+def evaluate(params: ParamsOption = layout.PARAMS) -> None:
+    """Score the test images once, with and without those that have a copy in train."""
+    from ferflow.params import load_params
+    from ferflow.stages import evaluate as stage
+
+    values = load_params(params)
+    with _locked("evaluate"):
+        stage.run(
+            values.evaluate, split_dir=layout.SPLIT, model_path=layout.MODEL, reports_dir=layout.REPORTS
+        )
+
+
+@app.command()
+def profile(
+    name: Annotated[str, typer.Argument(help="sample, cpu, paper or best.")],
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change one key, such as train.epochs=3. Repeatable."
+        ),
+    ] = None,
+) -> None:
+    """Write params.yaml from a profile."""
+    from ferflow.profiles import write_profile
+
+    backup = write_profile(name, changes or [], profiles=layout.PROFILES, target=layout.PARAMS)
+    if backup is not None:
+        typer.echo(f"{layout.PARAMS} had been edited; the former file is {backup}")
+    typer.echo(f"{layout.PARAMS} now holds profile {name}; run 'dvc repro'")
+
+
+@model_app.command("summary")
+def model_summary(
+    name: Annotated[
+        str | None, typer.Option("--profile", help="A profile; without it params.yaml is used.")
+    ] = None,
+    params: ParamsOption = layout.PARAMS,
+) -> None:
+    """Print how many parameters the network has: total, trainable and frozen."""
+    from ferflow.model.network import parameter_counts
+    from ferflow.params import load_params
+    from ferflow.profiles import load_profile
+
+    values = load_profile(name, profiles=layout.PROFILES) if name else load_params(params)
+    counts = parameter_counts(values.model)
+    for kind, number in counts._asdict().items():
+        typer.echo(f"{kind:<10}{number:>12,}")
+
+
+@app.command()
+def summary() -> None:
+    """Print the figures of the last run and where to look next."""
+    from ferflow.reporting.summary import summarise
+
+    typer.echo(summarise(layout.REPORTS))
+
+
+@app.command()
+def doctor(params: ParamsOption = layout.PARAMS) -> None:
+    """Check this machine and say the cure for each problem; exit code 1 if there is one."""
+    from ferflow.doctor import check_machine
+
+    checks = check_machine(params)
+    for check in checks:
+        typer.echo(f"{'ok  ' if check.passed else 'FAIL'}  {check.subject:<10} {check.finding}")
+        if not check.passed:
+            typer.echo(f"      {'':<10} cure: {check.cure}")
+    if not all(check.passed for check in checks):
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _locked(stage: str) -> Iterator[None]:
+    from ferflow.files import stage_lock
+
+    with stage_lock(stage, directory=layout.LOCKS, on_wait=say):
+        yield

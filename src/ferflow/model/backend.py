@@ -1,0 +1,59 @@
+"""Quiet, late loading of Keras and the settings that a whole process shares."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+def load_keras() -> Any:
+    """Import Keras on the backend that `KERAS_BACKEND` names, without start-up chatter.
+
+    TensorFlow is the backend where nothing else is set. Values that the user set win.
+
+    Returns:
+        The module `keras`.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if "keras" in sys.modules:
+        return sys.modules["keras"]
+    with _stderr_held_back():
+        import keras
+    return keras
+
+
+def set_up_process(seed: int, precision: str) -> None:
+    """Seed every generator and choose the arithmetic of the layers built from now on.
+
+    Args:
+        seed: Seed of Python, NumPy and the backend.
+        precision: A Keras dtype policy, `float32` or `mixed_bfloat16`.
+    """
+    keras = load_keras()
+    keras.utils.set_random_seed(seed)
+    keras.config.set_dtype_policy(precision)
+
+
+@contextmanager
+def _stderr_held_back() -> Iterator[None]:
+    """Keep what native libraries print while they load; show it only if loading fails.
+
+    TensorFlow writes lines about oneDNN and absent GPUs before its own log level is in force.
+    """
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(saved, held.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)

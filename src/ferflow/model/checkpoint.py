@@ -1,0 +1,83 @@
+"""Generations of training state that survive `kill -9` and power loss.
+
+Each generation is a folder written under another name, synced and renamed, with the SHA-256 of
+its arrays in its `state.json`. Loading takes the newest generation of the run that is whole; a
+damaged one is passed over.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferflow.data.store import read_arrays, write_arrays
+from ferflow.errors import DataError
+from ferflow.files import atomic_directory, sha256_of, write_json
+
+Arrays = dict[str, NDArray[Any]]
+
+_GENERATIONS_KEPT = 2
+# A run that was stopped for a quick trial of other parameters can still be gone on with.
+_RUNS_KEPT = 3
+
+
+class CheckpointStore:
+    """The generations of one training run; runs of other fingerprints lie beside it.
+
+    Args:
+        directory: Folder with one folder a run; made when the first generation is saved.
+        fingerprint: Identifies parameters, data and code that the generations belong to.
+    """
+
+    def __init__(self, directory: Path, fingerprint: str) -> None:
+        self._directory = directory
+        self._run = directory / fingerprint[:16]
+
+    def save(self, epoch: int, arrays: Arrays, state: dict[str, Any]) -> None:
+        """Write a generation, then remove all but the last two and all but the newest runs.
+
+        Args:
+            epoch: Number of finished epochs; orders the generations.
+            arrays: Named arrays, restored bit by bit.
+            state: What else is needed to go on; JSON types.
+
+        Raises:
+            OutputError: The generation cannot be written; the former ones stay.
+        """
+        with atomic_directory(self._run / f"epoch-{epoch:05d}") as fresh:
+            write_arrays(fresh / "arrays.npz", arrays)
+            digest = sha256_of(fresh / "arrays.npz")
+            write_json(fresh / "state.json", {"sha256": digest, "names": sorted(arrays), "state": state})
+        runs = sorted(self._directory.iterdir(), key=lambda run: run.stat().st_mtime, reverse=True)
+        for old in self._generations()[_GENERATIONS_KEPT:] + runs[_RUNS_KEPT:]:
+            shutil.rmtree(old, ignore_errors=True)
+
+    def load(self) -> tuple[Arrays, dict[str, Any]] | None:
+        """The newest whole generation of this run as (arrays, state), or None."""
+        for generation in self._generations():
+            try:
+                content = json.loads((generation / "state.json").read_text(encoding="utf-8"))
+                if sha256_of(generation / "arrays.npz") == content["sha256"]:
+                    return read_arrays(generation / "arrays.npz", content["names"]), content["state"]
+            except (OSError, ValueError, KeyError, TypeError, DataError):
+                continue
+        return None
+
+    def _generations(self) -> list[Path]:
+        return sorted((path for path in self._run.glob("epoch-*") if ".tmp-" not in path.name), reverse=True)
+
+
+def variables_to_arrays(prefix: str, variables: Any) -> Arrays:
+    """Copy Keras variables into arrays named by their position."""
+    return {f"{prefix}{index:05d}": np.array(variable) for index, variable in enumerate(variables)}
+
+
+def arrays_to_variables(prefix: str, arrays: Arrays, variables: Any) -> None:
+    """Assign what `variables_to_arrays` copied."""
+    for index, variable in enumerate(variables):
+        variable.assign(arrays[f"{prefix}{index:05d}"])

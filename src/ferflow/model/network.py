@@ -1,0 +1,192 @@
+"""The networks: raw grey pixels in, probabilities of the seven emotions out.
+
+Scaling and resizing are layers of the network, so that training and serving cannot differ;
+augmentation is not part of it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ferflow.errors import ModelError
+from ferflow.labels import EMOTIONS, IMAGE_SIZE
+from ferflow.model.backend import load_keras
+from ferflow.model.residual import residual_backbone
+from ferflow.params import ModelParams
+
+keras = load_keras()
+
+# keras.applications.ResNet50V2, for the stems that it does not offer.
+_RESNET50_WIDTHS = (64, 128, 256, 512)
+_RESNET50_DEPTHS = (3, 4, 6, 3)
+
+
+class ParameterCounts(NamedTuple):
+    """Numbers of parameters of a network."""
+
+    total: int
+    trainable: int
+    frozen: int
+
+
+@keras.saving.register_keras_serializable(package="ferflow")
+class Pixels(keras.layers.Layer):  # type: ignore[misc, name-defined]
+    """Turn grey pixels into what a backbone takes.
+
+    Input (N, 48, 48, 1), 0-255, any number type; output (N, size, size, channels) in -1..1, the
+    range ResNet50V2 was trained with. Resizing is bilinear. Unlike `keras.layers.Resizing` it
+    does the same in training and inference.
+    """
+
+    def __init__(self, size: int, channels: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.size = size
+        self.channels = channels
+
+    def call(self, images: Any) -> Any:
+        """Scale, resize and repeat the grey channel."""
+        pixels = keras.ops.cast(images, self.compute_dtype) / 127.5 - 1.0
+        if self.size != images.shape[1]:
+            pixels = keras.ops.image.resize(pixels, (self.size, self.size), interpolation="bilinear")
+        return keras.ops.repeat(pixels, self.channels, axis=-1) if self.channels > 1 else pixels
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """(N, size, size, channels)."""
+        return (input_shape[0], self.size, self.size, self.channels)
+
+    def get_config(self) -> dict[str, Any]:
+        """What rebuilds the layer."""
+        return {**super().get_config(), "size": self.size, "channels": self.channels}
+
+
+def build_network(params: ModelParams) -> Any:
+    """Build the network that is trained, saved and served.
+
+    The head is the paper's: Dropout, BatchNorm, Flatten, Dense, BatchNorm, Dropout, Dense 7; the
+    hidden layer can be left out and Flatten replaced by global average pooling.
+
+    Returns:
+        A `keras.Model` from (N, 48, 48, 1), 0-255, to (N, 7) float32 probabilities in the order
+        of `EMOTIONS`. Its layer `logits` gives the values before the softmax.
+
+    Raises:
+        ModelError: The weights cannot be had or do not fit, or `unfreeze_layers` exceeds the backbone.
+    """
+    layers = keras.layers
+    backbone = _build_backbone(params)
+    _freeze(backbone, params.unfreeze_layers)
+    images = keras.Input((IMAGE_SIZE, IMAGE_SIZE, 1), name="images")
+    values = Pixels(params.image_size, backbone.input_shape[-1], name="pixels")(images)
+    values = backbone(values)
+    if params.dropout_features:
+        values = layers.Dropout(params.dropout_features, name="dropout_features")(values)
+    values = layers.BatchNormalization(name="features_bn")(values)
+    pool = layers.Flatten if params.pooling == "flatten" else layers.GlobalAveragePooling2D
+    values = pool(name="pool")(values)
+    if params.dense_units:
+        values = layers.Dense(params.dense_units, activation="relu", name="hidden")(values)
+        values = layers.BatchNormalization(name="hidden_bn")(values)
+    if params.dropout_head:
+        values = layers.Dropout(params.dropout_head, name="dropout_head")(values)
+    logits = layers.Dense(len(EMOTIONS), dtype="float32", name="logits")(values)
+    probabilities = layers.Activation("softmax", dtype="float32", name="probabilities")(logits)
+    return keras.Model(images, probabilities, name=f"ferflow_{params.backbone}")
+
+
+def count_parameters(network: Any) -> ParameterCounts:
+    """Count parameters as `keras.Model.summary` does (BatchNorm statistics are frozen ones)."""
+    total = network.count_params()
+    trainable = sum(int(keras.ops.size(weight)) for weight in network.trainable_weights)
+    return ParameterCounts(total, trainable, total - trainable)
+
+
+def parameter_counts(params: ModelParams) -> ParameterCounts:
+    """The counts of a network as it would be built; needs no weights."""
+    return count_parameters(build_network(params.model_copy(update={"weights": None})))
+
+
+def load_network(path: Path) -> Any:
+    """Load a network that training saved, ready to predict.
+
+    Raises:
+        ModelError: The file is missing, damaged or not such a network.
+    """
+    if not path.is_file():
+        raise ModelError(f"{path}: not found; train a model first (dvc repro train)")
+    try:
+        network = keras.saving.load_model(path, compile=False)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ModelError(
+            f"{path}: not a loadable Keras model ({_first_line(error)}); train it again"
+        ) from error
+    if network.output_shape != (None, len(EMOTIONS)):
+        raise ModelError(
+            f"{path}: gives outputs of shape {network.output_shape}, expected (None, {len(EMOTIONS)}); "
+            "use a model that 'ferflow train' wrote"
+        )
+    return network
+
+
+def _build_backbone(params: ModelParams) -> Any:
+    if params.backbone == "resnet_v2":
+        backbone = residual_backbone(params.widths, params.depths, stem=params.stem, size=params.image_size)
+    elif params.stem != "imagenet":
+        backbone = residual_backbone(
+            _RESNET50_WIDTHS, _RESNET50_DEPTHS, stem=params.stem, size=params.image_size, bottleneck=True
+        )
+    else:
+        shape = (params.image_size, params.image_size, 3)
+        weights = "imagenet" if params.weights == "imagenet" else None
+        try:
+            backbone = keras.applications.ResNet50V2(include_top=False, weights=weights, input_shape=shape)
+        except (OSError, ValueError) as error:
+            raise ModelError(
+                f"model.weights: the ImageNet weights cannot be had ({_first_line(error)}); connect to the "
+                "network once (Keras keeps them in ~/.keras/models), or set model.weights to null or a path"
+            ) from error
+    if params.weights not in (None, "imagenet"):
+        _load_weights(backbone, Path(params.weights))
+    return backbone
+
+
+def _load_weights(backbone: Any, path: Path) -> None:
+    """Take over the backbone's weights from a network saved by training, or a weights file."""
+    if not path.is_file():
+        raise ModelError(f"model.weights: {path} not found; give imagenet, null or the path of a .keras file")
+    try:
+        if path.suffix == ".keras":
+            source = next(
+                layer
+                for layer in keras.saving.load_model(path, compile=False).layers
+                if layer.name == backbone.name
+            )
+            backbone.set_weights(source.get_weights())
+        else:
+            backbone.load_weights(path)
+    except StopIteration:
+        raise ModelError(
+            f"model.weights: {path} holds no backbone {backbone.name!r}; use a matching model"
+        ) from None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ModelError(
+            f"model.weights: {path} does not fit backbone {backbone.name!r} ({_first_line(error)}); "
+            "use weights that were saved from the same backbone, stem, widths and depths"
+        ) from error
+
+
+def _freeze(backbone: Any, unfreeze_layers: int | str) -> None:
+    if unfreeze_layers == "all":
+        return
+    num_layers = len(backbone.layers)
+    if int(unfreeze_layers) > num_layers:
+        raise ModelError(
+            f"model.unfreeze_layers: {unfreeze_layers} found, but the backbone has {num_layers} layers; "
+            f"give at most {num_layers}, or 'all'"
+        )
+    for layer in backbone.layers[: num_layers - int(unfreeze_layers)]:
+        layer.trainable = False
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0][:200]

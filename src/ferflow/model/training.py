@@ -1,0 +1,281 @@
+"""Training: the same steps on every Keras backend, resumable to the bit.
+
+Everything random in an epoch (order, augmentation, dropout) is drawn from (seed, epoch). A run
+that goes on from the end of an epoch therefore ends with the weights of one that never stopped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferflow.errors import ModelError
+from ferflow.labels import EMOTIONS
+from ferflow.model.augment import Augment
+from ferflow.model.backend import load_keras
+from ferflow.model.checkpoint import CheckpointStore, arrays_to_variables, variables_to_arrays
+from ferflow.params import Params, TrainParams
+from ferflow.progress import say, track
+
+keras = load_keras()
+
+HISTORY_COLUMNS = ("epoch", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy")
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Images with their labels.
+
+    Attributes:
+        images: (N, 48, 48) uint8, 0-255.
+        labels: (N,) uint8, index into `EMOTIONS`.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+
+    def inputs(self) -> NDArray[np.uint8]:
+        """(N, 48, 48, 1) uint8."""
+        return self.images[..., np.newaxis]
+
+    def targets(self) -> NDArray[np.float32]:
+        """(N, 7) float32, one-hot."""
+        return np.eye(len(EMOTIONS), dtype=np.float32)[self.labels]
+
+
+@dataclass
+class TrainingState:
+    """What is remembered from epoch to epoch besides weights.
+
+    Attributes:
+        epoch: Number of finished epochs.
+        best_epoch: The epoch, counted from 1, with the best validation accuracy (the first of equals).
+        best_accuracy: That accuracy.
+        lowest_loss: The lowest validation loss since the rate was last reduced counted from the start.
+        epochs_without_lower_loss: Epochs since then; reset when the rate is reduced.
+        history: One row an epoch with `HISTORY_COLUMNS`.
+    """
+
+    epoch: int = 0
+    best_epoch: int = 0
+    best_accuracy: float = -1.0
+    lowest_loss: float = math.inf
+    epochs_without_lower_loss: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+class EpochBatches(keras.utils.PyDataset):  # type: ignore[misc, name-defined]
+    """The batches of one epoch, in an order drawn from (seed, epoch)."""
+
+    def __init__(self, inputs: Any, targets: Any, *, batch_size: int, order_seed: tuple[int, int]) -> None:
+        super().__init__()
+        self._inputs = inputs
+        self._targets = targets
+        self._batch_size = batch_size
+        self._order = np.random.default_rng(order_seed).permutation(len(inputs))
+
+    def __len__(self) -> int:
+        return math.ceil(len(self._order) / self._batch_size)
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        rows = self._order[index * self._batch_size : (index + 1) * self._batch_size]
+        return self._inputs[rows], self._targets[rows]
+
+
+class _StepProgress(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
+    """Moves the progress on by one after each step."""
+
+    def __init__(self, num_steps: int) -> None:
+        super().__init__()
+        self._steps = track(range(num_steps), total=num_steps, label="training")
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
+        next(self._steps, None)
+
+
+def train_network(
+    network: Any,
+    training: LabelledImages,
+    validation: LabelledImages,
+    *,
+    params: Params,
+    checkpoints: CheckpointStore,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+) -> TrainingState:
+    """Train a network in place; it ends with the weights of the best epoch on the validation images.
+
+    Goes on from the newest checkpoint of the same run, if there is one.
+
+    Args:
+        network: A network of `build_network`.
+        training: Images to fit.
+        validation: Images that choose the epoch, reduce the rate and stop the run.
+        params: Sections `train`, `augment` and `seed` are used.
+        checkpoints: Where each epoch's state is kept.
+        on_epoch: Called with the history row of each finished epoch.
+
+    Returns:
+        The state after the last epoch, with the whole history.
+
+    Raises:
+        ModelError: The loss is no longer finite.
+        OutputError: A checkpoint cannot be written.
+    """
+    trainer = build_trainer(network, params, num_images=len(training.images))
+    state, best_weights = _restore(trainer, network, checkpoints)
+    inputs, targets = training.inputs(), training.targets()
+    num_steps = math.ceil(len(inputs) / params.train.batch_size)
+    progress = _StepProgress(num_steps * (params.train.epochs - state.epoch))
+    while state.epoch < params.train.epochs and not _is_stalled(state, params.train):
+        _reseed(trainer, params.seed, state.epoch)
+        batches = EpochBatches(
+            inputs, targets, batch_size=params.train.batch_size, order_seed=(params.seed, state.epoch)
+        )
+        rate = float(trainer.optimizer.learning_rate)
+        fitted = trainer.fit(batches, epochs=1, shuffle=False, verbose=0, callbacks=[progress]).history
+        scored = trainer.evaluate(
+            validation.inputs(),
+            validation.targets(),
+            batch_size=params.train.batch_size * 2,
+            verbose=0,
+            return_dict=True,
+        )
+        row = {
+            "epoch": state.epoch + 1,
+            "learning_rate": rate,
+            "loss": fitted["loss"][0],
+            "accuracy": fitted["accuracy"][0],
+            "val_loss": scored["loss"],
+            "val_accuracy": scored["accuracy"],
+        }
+        _check_finite(row, params.train)
+        if row["val_accuracy"] > state.best_accuracy:
+            best_weights = variables_to_arrays("best", network.weights)
+        _advance(state, row, trainer.optimizer, params.train)
+        _save(state, trainer, best_weights, checkpoints)
+        if on_epoch is not None:
+            on_epoch(row)
+    arrays_to_variables("best", best_weights, network.weights)
+    return state
+
+
+def build_trainer(network: Any, params: Params, *, num_images: int) -> Any:
+    """The compiled model that is fitted: augmentation, then the network up to its logits.
+
+    Args:
+        network: A network of `build_network`; its weights are shared.
+        params: Sections `train`, `augment` and `seed` are used.
+        num_images: Number of training images; with the batch size it gives the steps of the schedule.
+    """
+    logits = keras.Model(network.input, network.get_layer("logits").output)
+    images = keras.Input(network.input_shape[1:], dtype="uint8")
+    trainer = keras.Model(images, logits(Augment(params.augment, seed=params.seed, name="augment")(images)))
+    trainer.compile(
+        optimizer=_build_optimizer(params.train, math.ceil(num_images / params.train.batch_size)),
+        loss=keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=params.train.label_smoothing
+        ),
+        metrics=["accuracy"],
+        # XLA makes a CPU ten times slower and a GPU faster.
+        jit_compile=keras.backend.backend() != "tensorflow" or _has_gpu(),
+    )
+    trainer.optimizer.build(trainer.trainable_variables)
+    return trainer
+
+
+def _build_optimizer(params: TrainParams, steps_per_epoch: int) -> Any:
+    rate: Any = params.learning_rate
+    if params.schedule == "cosine":
+        warmup_steps = round(params.warmup_epochs * steps_per_epoch)
+        rate = keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=0.0 if warmup_steps else params.learning_rate,
+            decay_steps=max(1, params.epochs * steps_per_epoch - warmup_steps),
+            warmup_target=params.learning_rate if warmup_steps else None,
+            warmup_steps=warmup_steps,
+        )
+    decay = params.weight_decay or None
+    if params.optimizer == "sgd":
+        nesterov = params.momentum > 0
+        optimizer = keras.optimizers.SGD(
+            rate, momentum=params.momentum, nesterov=nesterov, weight_decay=decay
+        )
+    elif params.optimizer == "adamw":
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=params.weight_decay)
+    else:
+        optimizer = keras.optimizers.Adam(rate)
+    if decay:
+        optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    return optimizer
+
+
+def _advance(state: TrainingState, row: dict[str, float], optimizer: Any, params: TrainParams) -> None:
+    """Take an epoch's row into the state and reduce the rate where the loss no longer falls.
+
+    The rules are those of Keras' ModelCheckpoint (on validation accuracy) and ReduceLROnPlateau
+    (on validation loss); here they are part of the state, so that a resumed run follows them too.
+    """
+    state.epoch += 1
+    state.history.append(row)
+    if row["val_accuracy"] > state.best_accuracy:
+        state.best_accuracy, state.best_epoch = row["val_accuracy"], state.epoch
+    if row["val_loss"] < state.lowest_loss:
+        state.lowest_loss, state.epochs_without_lower_loss = row["val_loss"], 0
+        return
+    state.epochs_without_lower_loss += 1
+    if params.schedule == "plateau" and state.epochs_without_lower_loss >= params.plateau_patience:
+        optimizer.learning_rate = float(optimizer.learning_rate) * params.plateau_factor
+        state.epochs_without_lower_loss = 0
+
+
+def _is_stalled(state: TrainingState, params: TrainParams) -> bool:
+    patience = params.early_stopping_patience
+    return patience > 0 and state.epoch - state.best_epoch >= patience
+
+
+def _reseed(trainer: Any, seed: int, epoch: int) -> None:
+    """Set the state of every random layer from (seed, epoch, position)."""
+    for index, variable in enumerate(_seed_states(trainer)):
+        words = np.random.SeedSequence((seed, epoch, index)).generate_state(2)
+        variable.assign(words.astype(variable.dtype))
+
+
+def _seed_states(trainer: Any) -> list[Any]:
+    return [variable for variable in trainer.variables if variable.path.endswith("seed_generator_state")]
+
+
+def _save(state: TrainingState, trainer: Any, best_weights: Any, checkpoints: CheckpointStore) -> None:
+    arrays = (
+        variables_to_arrays("model", trainer.variables)
+        | variables_to_arrays("optimizer", trainer.optimizer.variables)
+        | best_weights
+    )
+    checkpoints.save(state.epoch, arrays, asdict(state))
+
+
+def _restore(trainer: Any, network: Any, checkpoints: CheckpointStore) -> tuple[TrainingState, Any]:
+    found = checkpoints.load()
+    if found is None:
+        return TrainingState(), variables_to_arrays("best", network.weights)
+    arrays, content = found
+    arrays_to_variables("model", arrays, trainer.variables)
+    arrays_to_variables("optimizer", arrays, trainer.optimizer.variables)
+    state = TrainingState(**content)
+    say(f"going on after epoch {state.epoch} of a run that was stopped")
+    return state, {name: value for name, value in arrays.items() if name.startswith("best")}
+
+
+def _check_finite(row: dict[str, float], params: TrainParams) -> None:
+    if not (math.isfinite(row["loss"]) and math.isfinite(row["val_loss"])):
+        raise ModelError(
+            f"train: the loss became {row['loss']} in epoch {row['epoch']:.0f}; lower train.learning_rate "
+            f"(now {params.learning_rate:g}), or use train.precision float32"
+        )
+
+
+def _has_gpu() -> bool:
+    return any(device.startswith("gpu") for device in keras.distribution.list_devices())

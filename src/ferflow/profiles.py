@@ -1,0 +1,94 @@
+"""Profiles: the keys of `params.yaml` with other values, one file each under `profiles/`."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from ferflow.errors import ParamsError
+from ferflow.files import atomic_file
+from ferflow.params import Params, check_params, load_params, read_yaml
+
+
+def load_profile(name: str, *, profiles: Path) -> Params:
+    """Read and check a profile.
+
+    Raises:
+        ParamsError: There is no such profile, or a key or value is wrong.
+    """
+    return load_params(_find(name, profiles))
+
+
+def write_profile(name: str, changes: Iterable[str], *, profiles: Path, target: Path) -> Path | None:
+    """Write a profile with changes as the parameter file; comments and order are kept.
+
+    A parameter file that no profile equals was edited by hand: it is kept beside as `.bak`.
+
+    Args:
+        name: Name of the profile.
+        changes: `KEY=VALUE` pairs such as `train.epochs=3`; the value is YAML.
+        profiles: Folder of the profiles.
+        target: The parameter file.
+
+    Returns:
+        Where the former, edited parameter file was kept, or None.
+
+    Raises:
+        ParamsError: The profile, a key or a value is wrong; nothing is written.
+        OutputError: The file cannot be written.
+    """
+    source = _find(name, profiles)
+    yaml = YAML()
+    yaml.width = 1000
+    content = yaml.load(source.read_text(encoding="utf-8"))
+    for change in changes:
+        _set(content, change)
+    buffer = io.StringIO()
+    yaml.dump(content, buffer)
+    check_params(YAML(typ="safe").load(buffer.getvalue()), origin=f"profile {name} with --set")
+    backup = _keep_edits(target, profiles)
+    with atomic_file(target) as fresh:
+        fresh.write_text(buffer.getvalue(), encoding="utf-8")
+    return backup
+
+
+def _find(name: str, profiles: Path) -> Path:
+    path = profiles / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(found.stem for found in profiles.glob("*.yaml"))) or "none"
+        raise ParamsError(f"{path}: there is no profile {name!r}; known in {profiles}/: {known}")
+    return path
+
+
+def _set(content: Any, change: str) -> None:
+    key, equals, text = change.partition("=")
+    *sections, last = key.split(".")
+    place = content
+    for section in sections:
+        place = place.get(section) if hasattr(place, "get") else None
+    if not equals or not hasattr(place, "get") or last not in place or hasattr(place[last], "get"):
+        raise ParamsError(f"--set {change}: unknown key {key!r}; give KEY=VALUE such as train.epochs=3")
+    try:
+        place[last] = YAML(typ="safe").load(text)
+    except YAMLError as error:
+        raise ParamsError(f"--set {change}: the value is not YAML ({str(error).splitlines()[0]})") from error
+
+
+def _keep_edits(target: Path, profiles: Path) -> Path | None:
+    if not target.is_file():
+        return None
+    try:
+        present = read_yaml(target)
+    except ParamsError:
+        present = {}
+    if any(present == read_yaml(profile) for profile in profiles.glob("*.yaml")):
+        return None
+    backup = target.with_name(f"{target.name}.bak")
+    with atomic_file(backup) as fresh:
+        fresh.write_bytes(target.read_bytes())
+    return backup

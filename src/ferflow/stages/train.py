@@ -1,0 +1,153 @@
+"""Stage train: fit the network and keep its best epoch.
+
+Reads `data/split/train.npz` and `val.npz`; writes `models/model.keras`, `reports/history.csv`,
+`reports/history.png` and `reports/train.json`. Uses the sections `seed`, `model`, `augment`, `train`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ferflow.data.store import read_arrays, write_csv
+from ferflow.errors import DataError
+from ferflow.files import sha256_of, write_json
+from ferflow.labels import EMOTIONS
+from ferflow.params import Params
+from ferflow.progress import say
+
+if TYPE_CHECKING:
+    from ferflow.model.training import LabelledImages, TrainingState
+
+
+@dataclass(frozen=True)
+class TrainReport:
+    """What training did; saved as `reports/train.json`.
+
+    Attributes:
+        run: Fingerprint of parameters, data, code and backend; equal runs have equal fingerprints.
+        backend: The Keras backend.
+        num_training: Images that were fitted.
+        num_validation: Images that chose the epoch.
+        parameters: Numbers of parameters: total, trainable, frozen.
+        epochs_run: Epochs until the end or the early stop.
+        best_epoch: The epoch whose weights were kept.
+        val_accuracy: Validation accuracy of that epoch.
+        model_sha256: Of the saved network.
+        params: The sections of the parameters that training used.
+    """
+
+    run: str
+    backend: str
+    num_training: int
+    num_validation: int
+    parameters: dict[str, int]
+    epochs_run: int
+    best_epoch: int
+    val_accuracy: float
+    model_sha256: str
+    params: dict[str, object]
+
+
+def run(
+    params: Params, *, split_dir: Path, model_path: Path, reports_dir: Path, checkpoint_dir: Path
+) -> TrainReport:
+    """Train on the split and save network, history and report.
+
+    Raises:
+        DataError: The split is missing or damaged, or a subset is empty.
+        ModelError: The network cannot be built or its loss is no longer finite.
+        OutputError: A result cannot be written.
+    """
+    from ferflow.model.backend import load_keras, set_up_process
+    from ferflow.model.checkpoint import CheckpointStore
+    from ferflow.model.network import build_network, count_parameters
+    from ferflow.model.saving import save_network
+    from ferflow.model.training import train_network
+
+    training, validation = (load_subset(split_dir / f"{name}.npz") for name in ("train", "val"))
+    keras = load_keras()
+    used = params.model_dump(include={"seed", "model", "augment", "train"})
+    fingerprint = _fingerprint(used, split_dir, f"{keras.backend.backend()} {keras.__version__}")
+    set_up_process(params.seed, params.train.precision)
+    network = build_network(params.model)
+    counts = count_parameters(network)
+    say(f"{counts.total:,} parameters, {counts.trainable:,} trainable; {len(training.images):,} images")
+    checkpoints = CheckpointStore(checkpoint_dir, fingerprint)
+    state = train_network(
+        network,
+        training,
+        validation,
+        params=params,
+        checkpoints=checkpoints,
+        on_epoch=lambda row: say(_describe(row, params.train.epochs)),
+    )
+    save_network(network, params.model, model_path)
+    _write_history(state, reports_dir)
+    report = TrainReport(
+        run=fingerprint,
+        backend=keras.backend.backend(),
+        num_training=len(training.images),
+        num_validation=len(validation.images),
+        parameters=counts._asdict(),
+        epochs_run=state.epoch,
+        best_epoch=state.best_epoch,
+        val_accuracy=round(state.best_accuracy, 6),
+        model_sha256=sha256_of(model_path),
+        params=used,
+    )
+    write_json(reports_dir / "train.json", asdict(report))
+    return report
+
+
+def load_subset(path: Path) -> LabelledImages:
+    """Read a subset that the split stage wrote.
+
+    Raises:
+        DataError: The file is missing, damaged, empty, or holds a label that is none.
+    """
+    from ferflow.model.training import LabelledImages
+
+    arrays = read_arrays(path, ("images", "labels"))
+    images, labels = arrays["images"], arrays["labels"]
+    if not len(images) or len(images) != len(labels) or labels.max() >= len(EMOTIONS):
+        raise DataError(
+            f"{path}: {len(images)} images and {len(labels)} labels, expected as many of each, "
+            f"more than none, and labels below {len(EMOTIONS)}; run the split stage again"
+        )
+    return LabelledImages(images, labels)
+
+
+def _fingerprint(used: dict[str, object], split_dir: Path, backend: str) -> str:
+    code = sorted(Path(__file__).parents[1].glob("model/*.py"))
+    parts = {
+        "params": used,
+        "backend": backend,
+        "code": [sha256_of(path) for path in code],
+        "data": [sha256_of(split_dir / f"{name}.npz") for name in ("train", "val")],
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _describe(row: dict[str, float], epochs: int) -> str:
+    return (
+        f"epoch {row['epoch']:.0f}/{epochs}: loss {row['loss']:.4f}, accuracy {row['accuracy']:.4f}, "
+        f"validation loss {row['val_loss']:.4f}, accuracy {row['val_accuracy']:.4f}"
+    )
+
+
+def _write_history(state: TrainingState, reports_dir: Path) -> None:
+    from ferflow.reporting.plots import plot_history
+
+    columns = {
+        name: [f"{row[name]:.0f}" if name == "epoch" else f"{row[name]:.6g}" for row in state.history]
+        for name in state.history[0]
+    }
+    write_csv(reports_dir / "history.csv", columns)
+    plot_history(
+        {name: [float(value) for value in values] for name, values in columns.items()},
+        reports_dir / "history.png",
+    )
