@@ -1,0 +1,269 @@
+"""Members of a zip, a tar or a folder, one by one and in memory: nothing is ever unpacked to disk.
+
+Refused: names that are absolute or climb with `..`, links, devices and other special members,
+encrypted or exotic compression, and anything over the bounds in `DownloadParams`: count of
+members, bytes of a member, bytes in all, ratio of unpacked to packed bytes. Damage and a missing
+end are errors too, as a tar that was cut short otherwise reads as a shorter one.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import os
+import re
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, NoReturn, cast
+
+from ferflow.data.bounds import check_count, check_ratio, check_size, check_total
+from ferflow.data.tar_stream import END_OF_ARCHIVE, BoundedStream
+from ferflow.errors import SourceError
+from ferflow.params import DownloadParams
+
+_ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
+_GZIP_START, _BZIP2_START, _XZ_START = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00"
+_ZIP_NAME_IS_UTF8 = 0x800
+_ZIP_ENCRYPTED = 0x1
+_ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_DRIVE = re.compile(r"^[A-Za-z]:")
+# All that the readers raise on damaged input. RecursionError: a tar of nothing but nested headers;
+# MemoryError: an xz header that asks for gigabytes of dictionary.
+_DAMAGE = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    OSError,
+    EOFError,
+    ValueError,
+    NotImplementedError,
+    RecursionError,
+    MemoryError,
+)
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file of a source.
+
+    Attributes:
+        name: Path inside the source with `/`; bytes that are no UTF-8 and characters that
+            cannot be printed are written as escapes (backslash, x, two hex digits).
+        content: Its bytes.
+    """
+
+    name: str
+    content: bytes
+
+
+def read_members(path: Path, bounds: DownloadParams, *, wanted: Callable[[str], bool]) -> Iterator[Member]:
+    """Yield the wanted files of a zip, a tar (plain, gz, bz2, xz) or a folder.
+
+    Args:
+        path: Of the archive or folder.
+        bounds: What is too many, too large or packed too well.
+        wanted: Says by its name whether a file is to be read; the others are passed over.
+
+    Raises:
+        SourceError: The source is missing, damaged, over a bound, or holds a refused member.
+    """
+    if path.is_dir():
+        return _read_folder(path, bounds, wanted)
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(len(_XZ_START))
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if start.startswith(_ZIP_STARTS):
+        return _read_zip(path, bounds, wanted)
+    return _read_tar(path, bounds, wanted, start)
+
+
+def _read_folder(path: Path, bounds: DownloadParams, wanted: Callable[[str], bool]) -> Iterator[Member]:
+    count = total = 0
+    for file, status in _walk(path):
+        name = printable(os.fsencode(file.relative_to(path).as_posix()))
+        count += 1
+        check_count(path, count, bounds)
+        if not stat.S_ISREG(status.st_mode):
+            _refuse_kind(path, name, "a link" if stat.S_ISLNK(status.st_mode) else "a special file")
+        if not wanted(name):
+            continue
+        check_size(path, name, status.st_size, bounds)
+        try:
+            with file.open("rb") as stream:
+                content = stream.read(bounds.max_member_bytes + 1)
+        except OSError as error:
+            raise _unreadable(path / name, error) from error
+        check_size(path, name, len(content), bounds)
+        total += len(content)
+        check_total(path, total, bounds)
+        yield Member(name, content)
+
+
+def _walk(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """All that is no folder under `path`, in the order of names; links are not followed."""
+    try:
+        entries = sorted(os.scandir(path), key=lambda entry: entry.name)
+        statuses = [entry.stat(follow_symlinks=False) for entry in entries]
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    for entry, status in zip(entries, statuses, strict=True):
+        if stat.S_ISDIR(status.st_mode):
+            yield from _walk(path / entry.name)
+        else:
+            yield path / entry.name, status
+
+
+def _read_zip(path: Path, bounds: DownloadParams, wanted: Callable[[str], bool]) -> Iterator[Member]:
+    """Check the whole directory of the zip first, then read its members in the order they lie in."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            chosen = _check_zip_directory(path, archive.infolist(), bounds, wanted)
+            for name, info in chosen:
+                # Never read(): without a size, zipfile unpacks all there is before it looks at the size.
+                with archive.open(info) as stream:
+                    content = stream.read(info.file_size + 1)
+                if len(content) != info.file_size:
+                    raise zipfile.BadZipFile(f"{name} has {len(content)} bytes of {info.file_size}")
+                yield Member(name, content)
+    except _DAMAGE as error:
+        _refuse_damage(path, "zip", error)
+
+
+def _check_zip_directory(
+    path: Path, infos: list[zipfile.ZipInfo], bounds: DownloadParams, wanted: Callable[[str], bool]
+) -> list[tuple[str, zipfile.ZipInfo]]:
+    check_count(path, len(infos), bounds)
+    chosen = []
+    total, packed = 0, path.stat().st_size
+    for info in infos:
+        name = _zip_name(info)
+        _check_name(path, name)
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        if name.endswith("/") or kind == stat.S_IFDIR:
+            continue
+        if kind not in (0, stat.S_IFREG):
+            _refuse_kind(path, name, "a link" if kind == stat.S_IFLNK else "a special file")
+        if not wanted(name):
+            continue
+        if info.flag_bits & _ZIP_ENCRYPTED:
+            raise SourceError(f"{path}: {name} is encrypted; repack the archive without a password")
+        if info.compress_type not in _ZIP_METHODS:
+            raise SourceError(
+                f"{path}: {name} is packed by method {info.compress_type}, "
+                "expected stored or deflated; repack it"
+            )
+        check_size(path, name, info.file_size, bounds)
+        total += info.file_size
+        check_total(path, total, bounds)
+        check_ratio(path, total, packed, bounds)
+        chosen.append((name, info))
+    return sorted(chosen, key=lambda item: item[1].header_offset)
+
+
+def _zip_name(info: zipfile.ZipInfo) -> str:
+    """The name as text. Without the flag for UTF-8 it may still be UTF-8: many tools forget the flag."""
+    raw = info.filename.encode("utf-8" if info.flag_bits & _ZIP_NAME_IS_UTF8 else "cp437")
+    return printable(raw.replace(b"\\", b"/"))  # some tools write backslashes
+
+
+def _read_tar(
+    path: Path, bounds: DownloadParams, wanted: Callable[[str], bool], start: bytes
+) -> Iterator[Member]:
+    """Read the tar as a stream: once, forwards, every read bounded."""
+    try:
+        with _unpacked(path, start) as unpacked:
+            stream = BoundedStream(unpacked, path, bounds)
+            with tarfile.open(
+                fileobj=cast("IO[bytes]", stream), mode="r:", errors="surrogateescape"
+            ) as archive:
+                yield from _read_tar_members(path, archive, stream, bounds, wanted)
+            stream.drain()
+    except _DAMAGE as error:
+        _refuse_damage(path, "tar", error)
+
+
+def _read_tar_members(
+    path: Path,
+    archive: tarfile.TarFile,
+    stream: BoundedStream,
+    bounds: DownloadParams,
+    wanted: Callable[[str], bool],
+) -> Iterator[Member]:
+    count = 0
+    while (info := archive.next()) is not None:
+        archive.members.clear()  # type: ignore[attr-defined]  # it keeps every header otherwise
+        count += 1
+        check_count(path, count, bounds)
+        name = printable(info.name.encode("utf-8", "surrogateescape"))
+        _check_name(path, name)
+        if info.isdir():
+            continue
+        if not info.isreg() or info.issparse():
+            _refuse_kind(path, name, "a link" if info.issym() or info.islnk() else "a special member")
+        if wanted(name):
+            check_size(path, name, info.size, bounds)
+            stream.seek(info.offset_data)
+            content = stream.read(info.size)
+            if len(content) != info.size:
+                raise EOFError(f"{name} has {len(content)} bytes of {info.size}")
+            yield Member(name, content)
+    # tarfile stops without a word at a damaged or missing header: only the end mark is an end.
+    if stream.last_read != END_OF_ARCHIVE:
+        raise EOFError(f"no end mark after member {count}")
+
+
+def _unpacked(path: Path, start: bytes) -> IO[bytes]:
+    if start.startswith(_GZIP_START):
+        return cast("IO[bytes]", gzip.open(path, "rb"))
+    if start.startswith(_BZIP2_START):
+        return cast("IO[bytes]", bz2.open(path, "rb"))
+    if start.startswith(_XZ_START):
+        return cast("IO[bytes]", lzma.open(path, "rb"))
+    return path.open("rb")
+
+
+def printable(name: bytes) -> str:
+    """A name as text that can be printed and stored: other bytes and characters become escapes."""
+    text = name.decode("utf-8", "backslashreplace")
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+def _check_name(path: Path, name: str) -> None:
+    if name.startswith("/") or _DRIVE.match(name):
+        raise SourceError(f"{path}: member {name} has an absolute path; repack it with relative names")
+    if ".." in name.split("/"):
+        raise SourceError(f"{path}: member {name} climbs out with '..'; do not trust this archive")
+
+
+def _refuse_kind(path: Path, name: str, kind: str) -> NoReturn:
+    raise SourceError(
+        f"{path}: {name} is {kind}, expected files and folders only; take it out or copy its file"
+    )
+
+
+def _refuse_damage(path: Path, kind: str, error: BaseException) -> NoReturn:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    raise SourceError(
+        f"{path}: not a readable {kind} archive ({reason}); it is damaged or cut short, or of another "
+        "kind (expected zip, tar, tar.gz, tar.bz2, tar.xz or a folder): fetch it again"
+    ) from error
+
+
+def _unreadable(path: Path, error: OSError) -> SourceError:
+    if isinstance(error, FileNotFoundError):
+        return SourceError(f"{path}: not found; set download.path to the archive or folder")
+    return SourceError(f"{path}: cannot be read ({error.strerror or error}); see its permissions")

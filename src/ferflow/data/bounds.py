@@ -1,0 +1,60 @@
+"""What a source may cost at most: members, bytes of one, bytes in all, ratio of unpacked to packed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ferflow.errors import SourceError
+from ferflow.params import DownloadParams
+
+
+def check_count(path: Path, count: int, bounds: DownloadParams) -> None:
+    """Refuse a source of too many members.
+
+    Raises:
+        SourceError: Over `max_members`.
+    """
+    if count > bounds.max_members:
+        raise SourceError(
+            f"{path}: holds more than {bounds.max_members:,} members; "
+            "if you trust it, raise download.max_members"
+        )
+
+
+def check_size(path: Path, name: str, size: int, bounds: DownloadParams) -> None:
+    """Refuse a member that is too large for an image.
+
+    Raises:
+        SourceError: Over `max_member_bytes`.
+    """
+    if size > bounds.max_member_bytes:
+        raise SourceError(
+            f"{path}: {name} has {size:,} bytes, more than {bounds.max_member_bytes:,}; "
+            "take it out, or raise download.max_member_bytes"
+        )
+
+
+def check_total(path: Path, total: int, bounds: DownloadParams) -> None:
+    """Refuse a source that is too large in all.
+
+    Raises:
+        SourceError: Over `max_total_bytes`.
+    """
+    if total > bounds.max_total_bytes:
+        raise SourceError(
+            f"{path}: holds more than {bounds.max_total_bytes:,} bytes; "
+            "if you trust it, raise download.max_total_bytes"
+        )
+
+
+def check_ratio(path: Path, unpacked: int, packed: int, bounds: DownloadParams) -> None:
+    """Refuse what is packed too well to be images; up to one member's bound it does no harm.
+
+    Raises:
+        SourceError: Over `max_ratio`.
+    """
+    if unpacked > bounds.max_member_bytes and unpacked > bounds.max_ratio * packed:
+        raise SourceError(
+            f"{path}: unpacks to more than {bounds.max_ratio:g} times its {packed:,} bytes, as a "
+            "decompression bomb does; if you trust it, raise download.max_ratio"
+        )

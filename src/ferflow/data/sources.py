@@ -1,0 +1,186 @@
+"""The four places that images come from, each read into the same table.
+
+`archive` (zip, tar.* or folder), `csv` (`fer2013.csv`), `kaggle` (the archive that kagglehub
+fetches) and `sample` (drawn, see `ferflow.data.sample`). An image that cannot be used is listed
+with its reason; how many of them are too many is the stage's decision.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ferflow.data.archives import read_members
+from ferflow.data.fer_csv import read_fer_csv
+from ferflow.data.images import BadImageError, decode_face
+from ferflow.data.layout import Place, check_places, place_of
+from ferflow.data.store import Images, ImageTable, pixel_hashes
+from ferflow.errors import SourceError
+from ferflow.files import sha256_of
+from ferflow.labels import IMAGE_SIZE
+from ferflow.params import DownloadParams
+from ferflow.progress import track
+
+KAGGLE_DATA_SET = "msambare/fer2013"
+
+
+@dataclass(frozen=True)
+class BadImage:
+    """An image that cannot be used: its path or CSV row, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class SourceContent:
+    """What a source holds: the usable images, and the others by name."""
+
+    table: ImageTable
+    bad_images: tuple[BadImage, ...]
+
+
+def read_source(params: DownloadParams, *, seed: int) -> SourceContent:
+    """Read all images of the source that the parameters name.
+
+    Args:
+        params: Source, path, checksum and bounds.
+        seed: Of the sample.
+
+    Returns:
+        The table with columns file, label, usage, sha256 (of the pixels), sorted by file for
+        archives and in the order of the rows for a CSV.
+
+    Raises:
+        SourceError: The source is missing, damaged, refused, or not the one of `download.sha256`.
+        DataError: The layout or the columns of the source are not those of FER-2013.
+    """
+    if params.source == "sample":
+        from ferflow.data.sample import draw_sample
+
+        return SourceContent(draw_sample(params.sample_images, seed=seed), ())
+    if params.source == "kaggle":
+        return _read_kaggle(params)
+    path = Path(params.path or "")
+    _check_sha256(path, params.sha256)
+    if params.source == "csv":
+        return _read_csv(path, params)
+    return read_archive(path, params)
+
+
+def read_archive(path: Path, params: DownloadParams) -> SourceContent:
+    """Read a zip, a tar or a folder in the Kaggle layout.
+
+    Raises:
+        SourceError: It is missing, damaged, over a bound, or holds a refused member.
+        DataError: Its layout is not the expected one.
+    """
+    good: list[tuple[Place, Images]] = []
+    bad: list[BadImage] = []
+    places: list[Place] = []
+    place_by_name: dict[str, Place] = {}
+
+    def is_image(name: str) -> bool:
+        place = place_of(name, source=path)
+        if place is not None:
+            place_by_name[name] = place
+        return place is not None
+
+    for member in track(read_members(path, params, wanted=is_image), total=None, label="reading images"):
+        place = place_by_name[member.name]
+        places.append(place)
+        try:
+            good.append((place, decode_face(member.content, max_pixels=params.max_image_pixels)))
+        except BadImageError as error:
+            bad.append(BadImage(place.file, str(error)))
+    check_places(places, source=path)
+    good.sort(key=lambda item: item[0].file)
+    bad.sort(key=lambda item: item.name)
+    return SourceContent(_table([place for place, _ in good], [image for _, image in good]), tuple(bad))
+
+
+def _read_csv(path: Path, params: DownloadParams) -> SourceContent:
+    good: list[tuple[Place, Images]] = []
+    bad: list[BadImage] = []
+    for row in track(read_fer_csv(path, params), total=None, label="reading rows"):
+        if row.place is None or row.image is None:
+            bad.append(BadImage(f"row {row.number}", row.problem))
+        else:
+            good.append((row.place, row.image))
+    return SourceContent(_table([place for place, _ in good], [image for _, image in good]), tuple(bad))
+
+
+def _read_kaggle(params: DownloadParams) -> SourceContent:
+    """Fetch from Kaggle into a private folder, read it as any folder, and remove it.
+
+    kagglehub unpacks archives with `extractall`: what that writes must not matter to anyone.
+    It prints to stdout, which is kept for results.
+    """
+    with tempfile.TemporaryDirectory(prefix="ferflow-kaggle-") as folder:
+        with contextlib.redirect_stdout(sys.stderr):
+            fetched = _fetch_from_kaggle(Path(folder) / "data")
+        return read_archive(fetched, params)
+
+
+def _fetch_from_kaggle(folder: Path) -> Path:
+    try:
+        import kagglehub
+        from kagglehub import exceptions
+    except ImportError as error:
+        raise SourceError(
+            f"download.source kaggle needs the package kagglehub ({error}); "
+            "install ferflow[kaggle], or fetch the archive by hand and use download.source archive"
+        ) from error
+    try:
+        return Path(kagglehub.dataset_download(KAGGLE_DATA_SET, output_dir=os.fspath(folder)))
+    except (
+        OSError,  # all of requests' errors and the disk's
+        ValueError,
+        exceptions.UnauthenticatedError,
+        exceptions.CredentialError,
+        exceptions.DataCorruptionError,
+        exceptions.NotFoundError,
+        exceptions.BackendError,
+    ) as error:
+        reason = " ".join(str(error).split())
+        raise SourceError(
+            f"download.source kaggle: {KAGGLE_DATA_SET} could not be fetched ({type(error).__name__}: "
+            f"{reason}); see the network and the credentials, or fetch the archive by hand and use "
+            "download.source archive with download.path"
+        ) from error
+
+
+def _check_sha256(path: Path, expected: str | None) -> None:
+    if expected is None:
+        return
+    if path.is_dir():
+        raise SourceError(f"{path}: a folder has no checksum; set download.sha256 to null")
+    try:
+        found = sha256_of(path)
+    except FileNotFoundError:
+        raise SourceError(f"{path}: not found; set download.path to the file") from None
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read ({error.strerror}); see its permissions") from error
+    if found != expected:
+        raise SourceError(
+            f"{path}: sha256 is {found}, but download.sha256 expects {expected}; "
+            "fetch the file again, or set the key to the sum of the file that you mean"
+        )
+
+
+def _table(places: Sequence[Place], images: Sequence[Images]) -> ImageTable:
+    stack = np.stack(images) if images else np.empty((0, IMAGE_SIZE, IMAGE_SIZE), np.uint8)
+    columns = {
+        "file": np.array([place.file for place in places], dtype=np.str_),
+        "label": np.array([place.label for place in places], dtype=np.str_),
+        "usage": np.array([place.usage for place in places], dtype=np.str_),
+        "sha256": pixel_hashes(stack),
+    }
+    return ImageTable(stack, columns)
