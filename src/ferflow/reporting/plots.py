@@ -5,39 +5,21 @@ Every function draws one PNG, the same bytes for the same input, without matplot
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib.style
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
-from ferflow.files import atomic_file
 from ferflow.labels import EMOTIONS
-from ferflow.model.metrics import CalibrationBins, ClassScores, RocCurve
+from ferflow.reporting.figure import save_figure
 
-_STYLE = {
-    "axes.axisbelow": True,
-    "axes.edgecolor": "#8a8f98",
-    "axes.grid": True,
-    "axes.labelcolor": "#30343b",
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 11,
-    "axes.titleweight": "bold",
-    "figure.constrained_layout.use": True,
-    "font.size": 10,
-    "grid.color": "#e4e6ea",
-    "legend.frameon": False,
-    "xtick.color": "#50555d",
-    "ytick.color": "#50555d",
-}
-_DOTS_PER_INCH = 130
+if TYPE_CHECKING:  # its scikit-learn takes a second to load, and no figure needs it
+    from ferflow.model.metrics import CalibrationBins, ClassScores, RocCurve
+
 _INK = "#1f2937"
 _BLUE, _ORANGE, _GREEN, _GREY = "#2563a8", "#d9730d", "#2f8f6b", "#a3a9b3"
 # Told apart by people who do not see red and green (after Okabe and Ito).
@@ -81,7 +63,7 @@ def plot_confusion_matrix(matrix: NDArray[np.int64], path: Path) -> None:
         bar.outline.set_visible(False)
         bar.set_label("share of the true class")
 
-    _save(draw, path, size=(7.4, 6.2))
+    save_figure(draw, path, size=(7.4, 6.2))
 
 
 def plot_roc(curves: Sequence[RocCurve], areas: Mapping[str, float | None], path: Path) -> None:
@@ -114,7 +96,7 @@ def plot_roc(curves: Sequence[RocCurve], areas: Mapping[str, float | None], path
         else:
             _say_nothing_to_draw(axes)
 
-    _save(draw, path, size=(6.4, 6.2))
+    save_figure(draw, path, size=(6.4, 6.2))
 
 
 def plot_reliability(bins: CalibrationBins, path: Path) -> None:
@@ -150,7 +132,7 @@ def plot_reliability(bins: CalibrationBins, path: Path) -> None:
         lower.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         lower.yaxis.set_major_locator(MaxNLocator(3, integer=True))
 
-    _save(draw, path, size=(6.4, 6.2))
+    save_figure(draw, path, size=(6.4, 6.2))
 
 
 def plot_classes(
@@ -191,7 +173,7 @@ def plot_classes(
         axes.set_xlabel("class and its number of test images")
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(series))
 
-    _save(draw, path, size=(10, 4.4))
+    save_figure(draw, path, size=(10, 4.4))
 
 
 def plot_history(history: Mapping[str, Sequence[float]], path: Path) -> None:
@@ -230,7 +212,7 @@ def plot_history(history: Mapping[str, Sequence[float]], path: Path) -> None:
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         panels[0].legend(loc="lower right")
 
-    _save(draw, path, size=(11.5, 3.8))
+    save_figure(draw, path, size=(11.5, 3.8))
 
 
 def plot_examples(
@@ -289,18 +271,8 @@ def plot_examples(
         axes.set(xlim=(-1.2, wrong_offset + examples_per_class * pitch), aspect="equal")
         axes.set_ylim(len(EMOTIONS) * row_height, -0.5)
 
-    _save(draw, path, size=(9.6, 8.0))
+    save_figure(draw, path, size=(9.6, 8.0))
 
 
 def _say_nothing_to_draw(axes: Any) -> None:
     axes.text(0.5, 0.6, "no class has a curve:\nall images are of one class", ha="center", color=_INK)
-
-
-def _save(draw: Callable[[Figure], None], path: Path, *, size: tuple[float, float]) -> None:
-    """Draw on a figure of `size` inches in the house style, whatever the user's matplotlibrc says."""
-    with matplotlib.style.context(["default", _STYLE]):
-        figure = Figure(figsize=size, dpi=_DOTS_PER_INCH, facecolor="white")
-        FigureCanvasAgg(figure)
-        draw(figure)
-        with atomic_file(path) as fresh:
-            figure.savefig(fresh, format="png", metadata={"Software": None})

@@ -1,0 +1,53 @@
+"""The house style of figures, and their writing as PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib.style
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from ferflow.files import atomic_file
+
+_STYLE = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": "#8a8f98",
+    "axes.grid": True,
+    "axes.labelcolor": "#30343b",
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "figure.constrained_layout.use": True,
+    "font.size": 10,
+    "grid.color": "#e4e6ea",
+    "legend.edgecolor": "none",
+    "legend.framealpha": 0.85,
+    "xtick.color": "#50555d",
+    "ytick.color": "#50555d",
+}
+_DOTS_PER_INCH = 130
+
+
+def save_figure(draw: Callable[[Figure], None], path: Path, *, size: tuple[float, float]) -> None:
+    """Draw a figure and write it as PNG.
+
+    The same drawing has the same bytes, whatever the user's matplotlibrc says.
+
+    Args:
+        draw: Fills the empty figure it is given.
+        path: The PNG that is written.
+        size: Width and height in inches.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    with matplotlib.style.context(["default", _STYLE]):
+        figure = Figure(figsize=size, dpi=_DOTS_PER_INCH, facecolor="white")
+        FigureCanvasAgg(figure)
+        draw(figure)
+        with atomic_file(path) as fresh:
+            figure.savefig(fresh, format="png", metadata={"Software": None})

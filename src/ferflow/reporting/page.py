@@ -1,0 +1,152 @@
+"""The page of a run: one HTML file with everything in it, for people."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+from numpy.typing import NDArray
+
+from ferflow.files import atomic_file
+from ferflow.labels import EMOTIONS
+from ferflow.model import paper
+from ferflow.model.metrics import ClassScores, Scores
+from ferflow.params import EvaluateParams
+from ferflow.reporting.comparison import (
+    Origin,
+    accuracy_strip,
+    dataset_table,
+    metrics_table,
+    origin_of,
+    percent,
+    ranked_models,
+    standing,
+)
+from ferflow.reporting.outline import Outline, Table, format_value, outline, read_report
+
+_EARLIER_STAGES = ("download", "face_filter", "data", "train")
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the evaluation found.
+
+    Attributes:
+        scores: Figures on the whole test subset.
+        leak_free: The same without leaked images.
+        classes: Emotion to its figures.
+        matrix: (7, 7) int64 counts of (true class, predicted class).
+        counts: Subset (train, val, test) to emotion to number of images.
+    """
+
+    scores: Scores
+    leak_free: Scores
+    classes: Mapping[str, ClassScores]
+    matrix: NDArray[np.int64]
+    counts: Mapping[str, Mapping[str, int]]
+
+
+def write_page(path: Path, results: Results, *, params: EvaluateParams, reports_dir: Path) -> None:
+    """Write the page; sections of stages that left no report say so.
+
+    Args:
+        path: The HTML file.
+        results: What it is about.
+        params: How it was scored.
+        reports_dir: Where download.json, face_filter.json, data.json, train.json, dropped.png,
+            history.png and plots/*.png are looked for.
+
+    Raises:
+        DataError: A report of an earlier stage is there but damaged.
+        OutputError: The page cannot be written.
+    """
+    reports = {name: read_report(reports_dir / f"{name}.json") for name in _EARLIER_STAGES}
+    template = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    ).from_string(resources.files("ferflow.reporting").joinpath("report.html").read_text(encoding="utf-8"))
+    page = template.render(
+        _comparison(results, origin_of(reports["download"]), params),
+        results=results,
+        emotions=EMOTIONS,
+        paper=paper,
+        confusions=confusion_table(results.matrix),
+        class_figures=class_table(results.classes),
+        absent=[name for name, entry in results.classes.items() if entry.support == 0],
+        outlines={
+            name: outline(_facts(name, report)) for name, report in reports.items() if report is not None
+        },
+        settings=parameter_outline(params, reports["train"]),
+        images=_images(reports_dir),
+        percent=percent,
+        format_value=format_value,
+    )
+    with atomic_file(path) as fresh:
+        fresh.write_text(page, encoding="utf-8")
+
+
+def class_table(classes: Mapping[str, ClassScores]) -> Table:
+    """The figures of each class, beside the paper's recall."""
+    rows = [
+        [
+            name,
+            format_value(entry.support),
+            percent(entry.recall),
+            percent(paper.CLASS_RECALLS[name], decimals=0),
+            percent(entry.precision),
+            percent(entry.f1),
+            percent(entry.auc),
+        ]
+        for name, entry in classes.items()
+    ]
+    columns = ["class", "images", "recall", "the paper's recall", "precision", "F1", "AUC of probabilities"]
+    return Table("Figures of each class", columns, rows)
+
+
+def confusion_table(matrix: NDArray[np.int64]) -> Table:
+    """Counts of (true class, predicted class)."""
+    rows = [[name, *map(format_value, row)] for name, row in zip(EMOTIONS, matrix.tolist(), strict=True)]
+    return Table("Rows: true class; columns: predicted class", ["true", *EMOTIONS], rows)
+
+
+def parameter_outline(params: EvaluateParams, train_report: Mapping[str, Any] | None) -> Outline:
+    """The parameters that are known to have led to the scores."""
+    trained = (train_report or {}).get("params", {})
+    return outline({**trained, "evaluate": params.model_dump()})
+
+
+def _comparison(results: Results, origin: Origin, params: EvaluateParams) -> dict[str, Any]:
+    """What the page says about this run and the paper."""
+    is_comparable = origin.is_comparable
+    scores, leak_free, level = results.scores, results.leak_free, params.confidence_level
+    return {
+        "origin": origin.name,
+        "is_comparable": is_comparable,
+        "level": f"{level:.0%}" if round(level * 100) == level * 100 else f"{level:.1%}",
+        "standing": standing(scores, leak_free, confidence_level=level) if is_comparable else "",
+        "strip": accuracy_strip(scores, leak_free, confidence_level=level, with_paper=is_comparable),
+        "metrics": metrics_table(scores, leak_free),
+        "models": ranked_models(scores.accuracy or 0.0, is_comparable=is_comparable),
+        "dataset": dataset_table(results.counts),
+        "num_leaked": scores.num_images - leak_free.num_images,
+        "most_common": max(entry.support for entry in results.classes.values()) / scores.num_images,
+    }
+
+
+def _facts(name: str, report: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the page's section of a stage shows: parameters have a section of their own."""
+    return {key: value for key, value in report.items() if not (name == "train" and key == "params")}
+
+
+def _images(reports_dir: Path) -> dict[str, str]:
+    """File stem to data URI of every picture of the reports."""
+    paths = [*sorted(reports_dir.glob("*.png")), *sorted((reports_dir / "plots").glob("*.png"))]
+    return {
+        path.stem: "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+        for path in paths
+    }
