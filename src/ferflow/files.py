@@ -89,7 +89,8 @@ def atomic_file(target: Path) -> Iterator[Path]:
     except OSError as error:
         raise output_error(target, error) from error
     finally:
-        fresh.unlink(missing_ok=True)
+        if fresh.is_file():
+            fresh.unlink()
 
 
 def write_json(target: Path, content: Any) -> None:

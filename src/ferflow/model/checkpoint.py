@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from ferflow.data.store import read_arrays, write_arrays
 from ferflow.errors import DataError
 from ferflow.files import atomic_directory, sha256_of, write_json
+from ferflow.model.backend import load_keras
+
+keras = load_keras()
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -74,10 +77,15 @@ class CheckpointStore:
 
 def variables_to_arrays(prefix: str, variables: Any) -> Arrays:
     """Copy Keras variables into arrays named by their position."""
-    return {f"{prefix}{index:05d}": np.array(variable) for index, variable in enumerate(variables)}
+    return {f"{prefix}{index:05d}": _copy(variable) for index, variable in enumerate(variables)}
 
 
 def arrays_to_variables(prefix: str, arrays: Arrays, variables: Any) -> None:
     """Assign what `variables_to_arrays` copied."""
     for index, variable in enumerate(variables):
         variable.assign(arrays[f"{prefix}{index:05d}"])
+
+
+def _copy(variable: Any) -> NDArray[Any]:
+    """The values as they are now; the backend's own array may change with the variable."""
+    return np.array(keras.ops.convert_to_numpy(variable))

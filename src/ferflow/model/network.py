@@ -136,10 +136,10 @@ def _build_backbone(params: ModelParams) -> Any:
             _RESNET50_WIDTHS, _RESNET50_DEPTHS, stem=params.stem, size=params.image_size, bottleneck=True
         )
     else:
-        shape = (params.image_size, params.image_size, 3)
+        pixels = keras.Input((params.image_size, params.image_size, 3), name="pixels")
         weights = "imagenet" if params.weights == "imagenet" else None
         try:
-            backbone = keras.applications.ResNet50V2(include_top=False, weights=weights, input_shape=shape)
+            backbone = keras.applications.ResNet50V2(include_top=False, weights=weights, input_tensor=pixels)
         except (OSError, ValueError) as error:
             raise ModelError(
                 f"model.weights: the ImageNet weights cannot be had ({_first_line(error)}); connect to the "

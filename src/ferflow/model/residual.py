@@ -35,7 +35,7 @@ def residual_backbone(
         bottleneck: Blocks of 1x1, 3x3, 1x1 as in ResNet50, instead of two 3x3.
     """
     layers = keras.layers
-    images = keras.Input((size, size, 1))
+    images = keras.Input((size, size, 1), name="pixels")
     if stem == "stride1":
         values = _convolution(widths[0], 3, name="stem")(images)
     else:

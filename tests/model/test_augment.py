@@ -1,0 +1,100 @@
+"""Augmentation: what it changes, what it leaves, and that draws repeat."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ferflow.labels import IMAGE_SIZE
+from ferflow.model.augment import Augment
+from ferflow.params import AugmentParams
+
+_NOTHING = {"rotation": 0.0, "zoom": 0.0, "shift": 0.0, "flip": False, "brightness": 0.0, "contrast": 0.0}
+
+
+def _augment(images, seed=1, **strengths):
+    return np.asarray(Augment(AugmentParams(**_NOTHING | strengths), seed=seed)(images, training=True))
+
+
+@pytest.fixture(scope="module")
+def blob():
+    """32 copies of an image with one bright square right of the centre: (32, 48, 48, 1) uint8."""
+    images = np.zeros((32, IMAGE_SIZE, IMAGE_SIZE, 1), np.uint8)
+    images[:, 20:28, 32:40] = 200
+    return images
+
+
+def _centre(images):
+    """Mean column and row of the brightness of each image."""
+    weights = images[..., 0] / images.sum(axis=(1, 2, 3))[:, None, None]
+    return weights.sum(axis=1) @ np.arange(IMAGE_SIZE), weights.sum(axis=2) @ np.arange(IMAGE_SIZE)
+
+
+def test_augment_outside_training_changes_nothing(blob):
+    layer = Augment(AugmentParams(**_NOTHING | {"rotation": 90.0, "flip": True}), seed=1)
+    np.testing.assert_array_equal(np.asarray(layer(blob)), blob.astype(np.float32))
+
+
+def test_augment_without_strength_changes_nothing(blob):
+    np.testing.assert_allclose(_augment(blob), blob, atol=1e-3)
+
+
+def test_flip_mirrors_about_half_of_the_images(blob):
+    columns, rows = _centre(_augment(blob, flip=True))
+    mirrored = columns < 24
+    np.testing.assert_allclose(columns[mirrored], 47 - 35.5, atol=1e-3)
+    np.testing.assert_allclose(columns[~mirrored], 35.5, atol=1e-3)
+    np.testing.assert_allclose(rows, 23.5, atol=1e-3)
+    assert 5 <= mirrored.sum() <= 27
+
+
+def test_shift_moves_within_its_bounds_in_both_directions(blob):
+    columns, rows = _centre(_augment(blob, shift=0.1))
+    for moved in (columns - 35.5, rows - 23.5):
+        assert np.abs(moved).max() <= 4.8 + 1e-3
+        assert moved.min() < -1
+        assert moved.max() > 1
+
+
+def test_rotation_turns_about_the_centre_within_its_bounds(blob):
+    columns, rows = _centre(_augment(blob, rotation=10.0))
+    angles = np.degrees(np.arctan2(rows - 23.5, columns - 23.5))
+    assert np.abs(angles).max() <= 10.5
+    assert angles.min() < -3
+    assert angles.max() > 3
+    np.testing.assert_allclose(np.hypot(rows - 23.5, columns - 23.5), 12, atol=0.3)
+
+
+def test_zoom_scales_within_its_bounds(blob):
+    areas = (_augment(blob, zoom=0.2) / 200).sum(axis=(1, 2, 3))
+    assert areas.min() >= 64 / 1.2**2 * 0.95
+    assert areas.max() <= 64 / 0.8**2 * 1.05
+    assert areas.max() / areas.min() > 1.3
+
+
+def test_edges_are_repeated_where_the_image_moves_in():
+    white = np.full((8, IMAGE_SIZE, IMAGE_SIZE, 1), 255, np.uint8)
+    np.testing.assert_allclose(_augment(white, shift=0.2, rotation=30.0, zoom=0.3), 255, atol=1e-2)
+
+
+def test_brightness_and_contrast_stay_in_range_and_bounds():
+    images = np.tile(np.linspace(0, 255, IMAGE_SIZE, dtype=np.float32)[None, :, None, None], (64, 1, 48, 1))
+    bright = _augment(images, brightness=0.1)
+    assert bright.min() >= 0
+    assert bright.max() <= 255
+    middle = bright[:, 24, 0, 0] - images[:, 24, 0, 0]
+    assert np.abs(middle).max() <= 25.5 + 1e-3
+    slopes = (
+        np.diff(_augment(images, contrast=0.2)[:, 20:28, 0, 0]).mean(axis=1)
+        / np.diff(images[0, :, 0, 0]).mean()
+    )
+    assert 0.8 - 1e-3 <= slopes.min() < slopes.max() <= 1.2 + 1e-3
+
+
+def test_draws_repeat_with_the_seed_and_differ_between_steps(blob):
+    strengths = {"rotation": 10.0, "zoom": 0.1, "shift": 0.1, "contrast": 0.2}
+    np.testing.assert_array_equal(_augment(blob, **strengths), _augment(blob, **strengths))
+    assert np.abs(_augment(blob, **strengths) - _augment(blob, seed=2, **strengths)).max() > 1
+    layer = Augment(AugmentParams(**_NOTHING | strengths), seed=1)
+    first, second = (np.asarray(layer(blob, training=True)) for _ in range(2))
+    assert np.abs(first - second).max() > 1

@@ -1,0 +1,146 @@
+"""Training: it learns, repeats, stops, and goes on from a kill to the same bits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ferflow.errors import ModelError
+from ferflow.model.backend import set_up_process
+from ferflow.model.checkpoint import CheckpointStore
+from ferflow.model.network import build_network
+from ferflow.model.training import LabelledImages, TrainingState, train_network
+
+
+class KilledError(Exception):
+    """Stands for the end of the process at a point of the run."""
+
+
+def _train(params, bars, folder, *, kill_after=None):
+    """Train from a fresh process state; returns (weights, state)."""
+    set_up_process(params.seed, params.train.precision)
+    network = build_network(params.model)
+
+    def on_epoch(row):
+        if row["epoch"] == kill_after:
+            raise KilledError
+
+    state = train_network(
+        network,
+        LabelledImages(bars[0][:70], bars[1][:70]),
+        LabelledImages(bars[0][70:], bars[1][70:]),
+        params=params,
+        checkpoints=CheckpointStore(folder, "f" * 64),
+        on_epoch=on_epoch,
+    )
+    return network.get_weights(), state
+
+
+def _with(params, **train):
+    return params.model_copy(update={"train": params.train.model_copy(update=train)})
+
+
+def _assert_equal(one, two):
+    for left, right in zip(one, two, strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+def test_train_network_learns(tmp_path, tiny_params, bars):
+    quiet = tiny_params.model_copy(
+        update={
+            "augment": tiny_params.augment.model_copy(update={"rotation": 0.0, "zoom": 0.0, "shift": 0.0}),
+            "model": tiny_params.model.model_copy(
+                update={"dropout_head": 0.0, "dropout_features": 0.0, "pooling": "flatten"}
+            ),
+        }
+    )
+    _, state = _train(_with(quiet, epochs=12), bars, tmp_path)
+    assert state.history[-1]["loss"] < state.history[0]["loss"] * 0.7
+    assert state.best_accuracy > 0.5
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"optimizer": "adam", "schedule": "plateau", "weight_decay": 0.0, "plateau_patience": 1},
+        {"optimizer": "adamw", "precision": "mixed_bfloat16"},
+    ],
+    ids=["sgd-cosine", "adam-plateau", "adamw-bfloat16"],
+)
+def test_a_killed_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path, tiny_params, bars, changes):
+    params = _with(tiny_params, **changes)
+    weights, state = _train(params, bars, tmp_path / "whole")
+    for kill_after in (1, 2):
+        with pytest.raises(KilledError):
+            _train(params, bars, tmp_path / "killed", kill_after=kill_after)
+    resumed_weights, resumed_state = _train(params, bars, tmp_path / "killed")
+    _assert_equal(weights, resumed_weights)
+    assert resumed_state == state
+    assert len(state.history) == params.train.epochs
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path, tiny_params, bars):
+    weights, state = _train(tiny_params, bars, tmp_path)
+    again, same = _train(tiny_params, bars, tmp_path, kill_after=1)
+    _assert_equal(weights, again)
+    assert same == state
+
+
+def test_another_seed_gives_other_weights(tmp_path, tiny_params, bars):
+    one, _ = _train(tiny_params, bars, tmp_path / "one")
+    two, _ = _train(tiny_params.model_copy(update={"seed": 5}), bars, tmp_path / "two")
+    assert any(not np.array_equal(left, right) for left, right in zip(one, two, strict=True))
+
+
+def test_training_ends_with_the_weights_of_the_best_epoch(tmp_path, tiny_params, bars):
+    params = _with(tiny_params, epochs=4)
+    weights, state = _train(params, bars, tmp_path)
+    best = max(state.history, key=lambda row: row["val_accuracy"])
+    assert state.best_epoch == best["epoch"]
+    with pytest.raises(KilledError):
+        _train(params, bars, tmp_path / "until_best", kill_after=state.best_epoch)
+    arrays, _ = CheckpointStore(tmp_path / "until_best", "f" * 64).load()
+    _assert_equal(weights, [arrays[name] for name in sorted(arrays) if name.startswith("best")])
+
+
+def test_early_stopping_ends_a_run_that_no_longer_improves(tmp_path, tiny_params, bars):
+    params = _with(tiny_params, epochs=20, learning_rate=1e-6, early_stopping_patience=2, warmup_epochs=0.0)
+    _, state = _train(params, bars, tmp_path)
+    assert state.epoch == state.best_epoch + 2 < 20
+
+
+def test_plateau_reduces_the_rate_by_its_factor(tmp_path, tiny_params, bars):
+    params = _with(
+        tiny_params, epochs=6, schedule="plateau", plateau_patience=1, plateau_factor=0.5, learning_rate=0.5
+    )
+    _, state = _train(params, bars, tmp_path)
+    rates = [row["learning_rate"] for row in state.history]
+    losses = [row["val_loss"] for row in state.history]
+    for epoch in range(1, len(rates)):
+        reduced = epoch > 1 and losses[epoch - 1] >= min(losses[: epoch - 1])
+        assert rates[epoch] == pytest.approx(rates[epoch - 1] * (0.5 if reduced else 1))
+    assert rates[-1] < rates[0]
+
+
+def test_a_loss_that_is_not_finite_names_the_cure(tmp_path, tiny_params, bars):
+    params = _with(tiny_params, learning_rate=1e30, warmup_epochs=0.0)
+    with pytest.raises(ModelError, match=r"lower train\.learning_rate \(now 1e\+30\)"):
+        _train(params, bars, tmp_path)
+
+
+def test_frozen_layers_stay_as_they_were(tmp_path, tiny_params, bars):
+    params = tiny_params.model_copy(
+        update={"model": tiny_params.model.model_copy(update={"unfreeze_layers": 0})}
+    )
+    set_up_process(params.seed, params.train.precision)
+    before = build_network(params.model).get_layer("resnet_v2").get_weights()
+    set_up_process(params.seed, params.train.precision)
+    network = build_network(params.model)
+    data = LabelledImages(*bars)
+    train_network(network, data, data, params=params, checkpoints=CheckpointStore(tmp_path, "f" * 64))
+    _assert_equal(before, network.get_layer("resnet_v2").get_weights())
+
+
+def test_training_state_starts_without_an_epoch():
+    assert TrainingState().history == []

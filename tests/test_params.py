@@ -1,0 +1,113 @@
+"""Parameters: what is accepted, and what the error says about what is not."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from ferflow.errors import ParamsError
+from ferflow.params import check_params, load_params
+
+
+def test_check_params_accepts_the_sample(sample_values):
+    params = check_params(sample_values, origin="params.yaml")
+    assert params.model_dump() == sample_values
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("model.dropout_head", 1.2, "less than 1"),
+        ("model.dropout_features", -0.1, "greater than or equal to 0"),
+        ("model.unfreeze_layers", "some", "'all'"),
+        ("model.backbone", "vgg", "resnet50v2"),
+        ("model.image_size", 8, "greater than or equal to 32"),
+        ("train.learning_rate", math.nan, "finite number"),
+        ("train.learning_rate", 0.0, "greater than 0"),
+        ("train.batch_size", 0, "greater than or equal to 1"),
+        ("train.batch_size", "64", "valid integer"),
+        ("train.epochs", 2.5, "valid integer"),
+        ("train.optimizer", "rmsprop", "adam"),
+        ("augment.flip", "yes", "valid boolean"),
+        ("augment.zoom", math.inf, "finite number"),
+        ("split.scheme", "folds", "paper"),
+        ("split.validation_share", 0.9, "less than 0.5"),
+        ("download.sha256", "abc", "pattern"),
+        ("seed", -1, "greater than or equal to 0"),
+    ],
+)
+def test_check_params_names_key_value_and_range(sample_values, key, value, expected):
+    _set(sample_values, key, value)
+    with pytest.raises(ParamsError) as caught:
+        check_params(sample_values, origin="params.yaml")
+    message = str(caught.value)
+    assert "params.yaml" in message
+    assert f"{key}: {value!r} found" in message
+    assert expected in message
+
+
+def test_check_params_names_an_unknown_key(sample_values):
+    sample_values["train"]["lerning_rate"] = 0.1
+    with pytest.raises(ParamsError, match=r"train\.lerning_rate: unknown key \(value 0\.1\)"):
+        check_params(sample_values, origin="params.yaml")
+
+
+def test_check_params_names_a_missing_key(sample_values):
+    del sample_values["train"]["epochs"]
+    with pytest.raises(ParamsError, match=r"train\.epochs: missing"):
+        check_params(sample_values, origin="params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"download.source": "archive"}, "needs the path"),
+        ({"model.weights": "imagenet"}, "no imagenet weights"),
+        ({"model.depths": [1]}, "one of each a stage"),
+        ({"train.optimizer": "adam", "train.weight_decay": 0.1}, "use adamw"),
+        ({"train.warmup_epochs": 100.0}, "less than epochs"),
+    ],
+)
+def test_check_params_names_keys_that_contradict_each_other(sample_values, changes, expected):
+    for key, value in changes.items():
+        _set(sample_values, key, value)
+    with pytest.raises(ParamsError, match=expected):
+        check_params(sample_values, origin="params.yaml")
+
+
+def test_check_params_lists_every_problem(sample_values):
+    _set(sample_values, "train.epochs", 0)
+    _set(sample_values, "model.dropout_head", 2.0)
+    with pytest.raises(ParamsError) as caught:
+        check_params(sample_values, origin="params.yaml")
+    assert "train.epochs" in str(caught.value)
+    assert "model.dropout_head" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"- 1\n", "mapping of sections"),
+        (b"a: [1", "not readable as YAML"),
+        (b"\xff\xfe\x00", "not readable"),
+    ],
+)
+def test_load_params_says_what_is_wrong_with_the_file(tmp_path, content, expected):
+    path = tmp_path / "params.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ParamsError, match=expected) as caught:
+        load_params(path)
+    assert str(path) in str(caught.value)
+
+
+def test_load_params_says_the_cure_for_a_missing_file(tmp_path):
+    with pytest.raises(ParamsError, match="ferflow profile sample"):
+        load_params(tmp_path / "params.yaml")
+
+
+def _set(values: dict, key: str, value: object) -> None:
+    *sections, last = key.split(".")
+    for section in sections:
+        values = values[section]
+    values[last] = value
