@@ -1,0 +1,176 @@
+"""Stage download: every source to one table, every bad input to one readable error."""
+
+from __future__ import annotations
+
+import json
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ferflow.data.store import ImageTable
+from ferflow.errors import DataError, FerflowError, OutputError
+from ferflow.params import DownloadParams
+from ferflow.stages import download
+from tests.bad_inputs import BAD_INPUTS, BadInput, layout, write_folder, write_zip
+
+TABLE_1 = {  # train and test images of FER-2013
+    "angry": (3995, 958),
+    "disgust": (436, 111),
+    "fear": (4097, 1024),
+    "happy": (7215, 1774),
+    "neutral": (4965, 1233),
+    "sad": (4830, 1247),
+    "surprise": (3171, 831),
+}
+
+
+def run(sample_values: dict[str, Any], folder: Path, **changes: Any) -> download.DownloadReport:
+    params = DownloadParams.model_validate(sample_values["download"] | changes)
+    return download.run(
+        params, seed=7, output_dir=folder / "out" / "raw", report_path=folder / "out" / "download.json"
+    )
+
+
+def read_table(folder: Path) -> ImageTable:
+    raw = folder / "out" / "raw"
+    return ImageTable.read(raw / "images.npz", raw / "index.csv")
+
+
+@contextmanager
+def file_size_limit(num_bytes: int) -> Iterator[None]:
+    """Writes beyond it fail in the kernel, as they do on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("bad_input", BAD_INPUTS.values(), ids=BAD_INPUTS.keys())
+def test_download_refuses_bad_input_with_a_readable_error(
+    bad_input: BadInput, tmp_path, sample_values
+) -> None:
+    changes = bad_input.build(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+
+    with pytest.raises(FerflowError) as caught:
+        run(sample_values, tmp_path, **changes)
+
+    message = str(caught.value)
+    assert caught.type is bad_input.error, message
+    missing = [part for part in bad_input.says if part not in message]
+    assert not missing, message
+    assert message.isprintable() or message.replace("\n", "").isprintable()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_download_writes_table_and_report(tmp_path, sample_values) -> None:
+    report = run(sample_values, tmp_path, source="archive", path=str(write_folder(tmp_path / "in", layout())))
+
+    table = read_table(tmp_path)
+    assert table["file"].tolist() == sorted(layout())
+    assert report.images["sad"] == {"Training": 1, "PublicTest": 1, "PrivateTest": 1}
+    assert sorted(path.name for path in (tmp_path / "out" / "raw").iterdir()) == ["images.npz", "index.csv"]
+    written = json.loads((tmp_path / "out" / "download.json").read_text(encoding="utf-8"))
+    assert written["num_images"] == 21
+    assert written["bad_images"] == []
+    assert (written["detector"], written["detector_sha256"]) == ("haar", None)
+
+
+def test_download_writes_the_same_bytes_twice(tmp_path, sample_values) -> None:
+    archive = write_zip(tmp_path / "in.zip", layout())
+    written = []
+    for name in ("first", "second"):
+        run(sample_values, tmp_path / name, source="archive", path=str(archive))
+        out = tmp_path / name / "out"
+        written.append({path.name: path.read_bytes() for path in out.rglob("*") if path.is_file()})
+    assert written[0] == written[1]
+    assert len(written[0]) == 3
+
+
+def test_download_lists_bad_images_below_the_bound(tmp_path, sample_values) -> None:
+    files = layout(per_folder=2) | {"train/sad/Training_odd.jpg": b""}
+    path = write_folder(tmp_path / "in", files)
+
+    report = run(sample_values, tmp_path, source="archive", path=str(path), max_bad_share=0.03)
+
+    assert [bad.name for bad in report.bad_images] == ["train/sad/Training_odd.jpg"]
+    assert report.num_images == 42
+    written = json.loads((tmp_path / "out" / "download.json").read_text(encoding="utf-8"))
+    assert written["bad_images"] == [{"name": "train/sad/Training_odd.jpg", "reason": "empty (0 bytes)"}]
+    with pytest.raises(DataError, match="1 of 43 images"):
+        run(sample_values, tmp_path, source="archive", path=str(path), max_bad_share=0.02)
+
+
+def test_download_keeps_non_utf8_names_as_escapes(tmp_path, sample_values) -> None:
+    changes = BAD_INPUTS["non-UTF-8 name"].build(tmp_path)
+    odd = next(path for path in (tmp_path / "data").rglob("caf*"))
+    odd.write_bytes(next(iter(layout().values())))
+
+    run(sample_values, tmp_path, **changes)
+
+    assert "train/angry/caf\\xe9.jpg" in read_table(tmp_path)["file"].tolist()
+
+
+def test_download_leaves_the_old_result_when_the_disk_is_full(tmp_path, sample_values) -> None:
+    archive = str(write_zip(tmp_path / "in.zip", layout()))
+    run(sample_values, tmp_path, source="archive", path=archive)
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+
+    with file_size_limit(20_000), pytest.raises(OutputError, match=r"images.*cannot be written"):
+        run(sample_values, tmp_path, source="archive", path=archive)
+
+    after = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert after == before
+
+
+def test_download_names_an_output_that_cannot_be_written(tmp_path, sample_values) -> None:
+    (tmp_path / "out").write_bytes(b"a file where the folder should be")
+    with pytest.raises(OutputError, match=r"out/raw: cannot be written"):
+        run(sample_values, tmp_path, source="archive", path=str(write_zip(tmp_path / "in.zip", layout())))
+
+
+def test_data_digest_depends_on_pictures_and_not_on_names_or_order(tmp_path, sample_values) -> None:
+    files = layout()
+    renamed = {name.replace("_", "_9"): content for name, content in reversed(files.items())}
+    changed = files | {"train/sad/Training_more.jpg": files["train/sad/Training_150.jpg"]}
+    digests = [
+        run(
+            sample_values,
+            tmp_path / str(number),
+            source="archive",
+            path=str(write_folder(tmp_path / f"in{number}", content)),
+        )
+        for number, content in enumerate((files, renamed, changed))
+    ]
+    assert digests[0].data_sha256 == digests[1].data_sha256
+    assert digests[0].data_sha256 != digests[2].data_sha256
+
+
+@pytest.mark.real_data
+def test_download_of_fer2013_gives_table_1(shared: Path, tmp_path, sample_values) -> None:
+    report = run(
+        sample_values,
+        tmp_path,
+        source="archive",
+        path=str(shared / "data" / "fer2013.tar.xz"),
+        detector=str(shared / "models" / "face_detection_yunet_2026may.onnx"),
+    )
+
+    found = {
+        emotion: (counts["Training"], counts["PublicTest"] + counts["PrivateTest"])
+        for emotion, counts in report.images.items()
+    }
+    assert found == TABLE_1
+    assert report.bad_images == ()
+    assert report.data_sha256 == "5f96949adc4b0ecebc666d82f254fd0c84d371cedf019f1f41f5895cca705023"
+    table = read_table(tmp_path)
+    training = set(table["sha256"][table["usage"] == "Training"].tolist())
+    tested = table["sha256"][table["usage"] != "Training"].tolist()
+    assert sum(value in training for value in tested) == 568
+    assert (tmp_path / "out" / "raw" / "detector.onnx").stat().st_size == 229_738
