@@ -160,7 +160,8 @@ def test_decode_face_survives_random_damage() -> None:
                 assert decode(bytes(damaged)).shape == (48, 48)
             except BadImageError:
                 num_refused += 1
-        assert num_refused >= (100 if suffix == ".png" else 1)
+        if suffix == ".png":  # the only one of them with checksums
+            assert num_refused == 100
 
 
 def test_decode_face_is_deterministic_for_colour_photos() -> None:

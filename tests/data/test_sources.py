@@ -75,6 +75,13 @@ def test_read_source_takes_a_csv_with_other_spelling_and_order_of_columns(tmp_pa
     assert first["sha256"].tolist() == second["sha256"].tolist()
 
 
+def test_read_source_of_the_sample_follows_number_and_seed(read) -> None:
+    content = read(source="sample", sample_images=140)
+    assert len(content.table) > 140  # non-faces and copies come on top
+    assert content.bad_images == ()
+    assert content.table["sha256"].tolist() == pixel_hashes(content.table.images).tolist()
+
+
 def test_read_source_checks_the_file_against_its_sum(tmp_path, read) -> None:
     from ferflow.files import sha256_of
 
