@@ -283,6 +283,15 @@ def _csv_folder(folder: Path) -> Changes:
     return {"source": "csv", "path": str(write_folder(folder / "data", layout()))}
 
 
+def _csv_endless(folder: Path) -> Changes:
+    return _csv_written(b"7" * 4_000_000)(folder) | {"max_member_bytes": 1_000_000}
+
+
+def _pipe(folder: Path) -> Changes:
+    os.mkfifo(folder / "data.zip")
+    return _archive(folder / "data.zip")
+
+
 def _wrong_sha256(folder: Path) -> Changes:
     return _archive(write_zip(folder / "data.zip", layout())) | {"sha256": "0" * 64}
 
@@ -365,6 +374,9 @@ BAD_INPUTS: dict[str, BadInput] = {
     "tar with pipe": BadInput(
         _with_tar_member(tarfile.FIFOTYPE), SourceError, ("odd.jpg is a special member",)
     ),
+    "tar with sparse member": BadInput(
+        _with_tar_member(tarfile.GNUTYPE_SPARSE), SourceError, ("odd.jpg is a special member",)
+    ),
     "tar with a huge header": BadInput(
         _tar_with_huge_header, SourceError, ("data.tar", "8,000,000,", "claims")
     ),
@@ -423,6 +435,8 @@ BAD_INPUTS: dict[str, BadInput] = {
     "non-UTF-8 name in tar": BadInput(
         _non_utf8_name_in_tar, DataError, (*_TOO_MANY_BAD, "train/angry/caf\\xe9.jpg")
     ),
+    "CSV of one endless line": BadInput(_csv_endless, SourceError, ("fer2013.csv", "line 1 is no CSV")),
+    "pipe for a source": BadInput(_pipe, SourceError, ("data.zip", "pipe or device", "download.path")),
     "CSV missing": BadInput(
         lambda folder: {"source": "csv", "path": str(folder / "no.csv")}, SourceError, ("no.csv", "not found")
     ),

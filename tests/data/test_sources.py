@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ferflow.data.fer_csv import parse_pixels
+from ferflow.data.fer_csv import BadRowError, parse_pixels
 from ferflow.data.sources import SourceContent, read_source
 from ferflow.data.store import pixel_hashes
 from ferflow.errors import ParamsError, SourceError
@@ -18,9 +18,11 @@ from tests.bad_inputs import csv_rows, encoded, face, layout, write_csv, write_f
 
 
 @pytest.fixture
-def read(sample_values):
+def read(sample_params):
     def read(**changes) -> SourceContent:
-        return read_source(DownloadParams.model_validate(sample_values["download"] | changes), seed=3)
+        return read_source(
+            DownloadParams.model_validate(sample_params.download.model_dump() | changes), seed=3
+        )
 
     return read
 
@@ -144,9 +146,11 @@ def test_parse_pixels_reads_one_two_and_three_digits() -> None:
     assert parsed.dtype == np.uint8
 
 
-@pytest.mark.parametrize("odd", ["-1", "1.5", "abc", "1e2", "", "0256", "999", "\N{ARABIC-INDIC DIGIT ONE}"])
+@pytest.mark.parametrize(
+    "odd", ["-1", "1:", "a", "1.5", "abc", "1e2", "", "0256", "999", "\N{ARABIC-INDIC DIGIT ONE}"]
+)
 def test_parse_pixels_refuses_other_numbers(odd) -> None:
     numbers = ["7"] * 2304
     numbers[1000] = odd
-    with pytest.raises(Exception, match="pixel"):
+    with pytest.raises(BadRowError, match="pixel"):
         parse_pixels(" ".join(numbers))

@@ -13,7 +13,7 @@ import pytest
 
 from ferflow.data.store import ImageTable
 from ferflow.errors import DataError, FerflowError, OutputError
-from ferflow.params import DownloadParams
+from ferflow.params import DownloadParams, Params
 from ferflow.stages import download
 from tests.bad_inputs import BAD_INPUTS, BadInput, layout, write_folder, write_zip
 
@@ -28,8 +28,8 @@ TABLE_1 = {  # train and test images of FER-2013
 }
 
 
-def run(sample_values: dict[str, Any], folder: Path, **changes: Any) -> download.DownloadReport:
-    params = DownloadParams.model_validate(sample_values["download"] | changes)
+def run(sample_params: Params, folder: Path, **changes: Any) -> download.DownloadReport:
+    params = DownloadParams.model_validate(sample_params.download.model_dump() | changes)
     return download.run(
         params, seed=7, output_dir=folder / "out" / "raw", report_path=folder / "out" / "download.json"
     )
@@ -53,13 +53,13 @@ def file_size_limit(num_bytes: int) -> Iterator[None]:
 
 @pytest.mark.parametrize("bad_input", BAD_INPUTS.values(), ids=BAD_INPUTS.keys())
 def test_download_refuses_bad_input_with_a_readable_error(
-    bad_input: BadInput, tmp_path, sample_values
+    bad_input: BadInput, tmp_path, sample_params
 ) -> None:
     changes = bad_input.build(tmp_path)
     before = sorted(tmp_path.rglob("*"))
 
     with pytest.raises(FerflowError) as caught:
-        run(sample_values, tmp_path, **changes)
+        run(sample_params, tmp_path, **changes)
 
     message = str(caught.value)
     assert caught.type is bad_input.error, message
@@ -69,8 +69,8 @@ def test_download_refuses_bad_input_with_a_readable_error(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_download_writes_table_and_report(tmp_path, sample_values) -> None:
-    report = run(sample_values, tmp_path, source="archive", path=str(write_folder(tmp_path / "in", layout())))
+def test_download_writes_table_and_report(tmp_path, sample_params) -> None:
+    report = run(sample_params, tmp_path, source="archive", path=str(write_folder(tmp_path / "in", layout())))
 
     table = read_table(tmp_path)
     assert table["file"].tolist() == sorted(layout())
@@ -82,66 +82,66 @@ def test_download_writes_table_and_report(tmp_path, sample_values) -> None:
     assert (written["detector"], written["detector_sha256"]) == ("haar", None)
 
 
-def test_download_writes_the_same_bytes_twice(tmp_path, sample_values) -> None:
+def test_download_writes_the_same_bytes_twice(tmp_path, sample_params) -> None:
     archive = write_zip(tmp_path / "in.zip", layout())
     written = []
     for name in ("first", "second"):
-        run(sample_values, tmp_path / name, source="archive", path=str(archive))
+        run(sample_params, tmp_path / name, source="archive", path=str(archive))
         out = tmp_path / name / "out"
         written.append({path.name: path.read_bytes() for path in out.rglob("*") if path.is_file()})
     assert written[0] == written[1]
     assert len(written[0]) == 3
 
 
-def test_download_lists_bad_images_below_the_bound(tmp_path, sample_values) -> None:
+def test_download_lists_bad_images_below_the_bound(tmp_path, sample_params) -> None:
     files = layout(per_folder=2) | {"train/sad/Training_odd.jpg": b""}
     path = write_folder(tmp_path / "in", files)
 
-    report = run(sample_values, tmp_path, source="archive", path=str(path), max_bad_share=0.03)
+    report = run(sample_params, tmp_path, source="archive", path=str(path), max_bad_share=0.03)
 
     assert [bad.name for bad in report.bad_images] == ["train/sad/Training_odd.jpg"]
     assert report.num_images == 42
     written = json.loads((tmp_path / "out" / "download.json").read_text(encoding="utf-8"))
     assert written["bad_images"] == [{"name": "train/sad/Training_odd.jpg", "reason": "empty (0 bytes)"}]
     with pytest.raises(DataError, match="1 of 43 images"):
-        run(sample_values, tmp_path, source="archive", path=str(path), max_bad_share=0.02)
+        run(sample_params, tmp_path, source="archive", path=str(path), max_bad_share=0.02)
 
 
-def test_download_keeps_non_utf8_names_as_escapes(tmp_path, sample_values) -> None:
+def test_download_keeps_non_utf8_names_as_escapes(tmp_path, sample_params) -> None:
     changes = BAD_INPUTS["non-UTF-8 name"].build(tmp_path)
     odd = next(path for path in (tmp_path / "data").rglob("caf*"))
     odd.write_bytes(next(iter(layout().values())))
 
-    run(sample_values, tmp_path, **changes)
+    run(sample_params, tmp_path, **changes)
 
     assert "train/angry/caf\\xe9.jpg" in read_table(tmp_path)["file"].tolist()
 
 
-def test_download_leaves_the_old_result_when_the_disk_is_full(tmp_path, sample_values) -> None:
+def test_download_leaves_the_old_result_when_the_disk_is_full(tmp_path, sample_params) -> None:
     archive = str(write_zip(tmp_path / "in.zip", layout()))
-    run(sample_values, tmp_path, source="archive", path=archive)
+    run(sample_params, tmp_path, source="archive", path=archive)
     before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
 
     with file_size_limit(20_000), pytest.raises(OutputError, match=r"images.*cannot be written"):
-        run(sample_values, tmp_path, source="archive", path=archive)
+        run(sample_params, tmp_path, source="archive", path=archive)
 
     after = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert after == before
 
 
-def test_download_names_an_output_that_cannot_be_written(tmp_path, sample_values) -> None:
+def test_download_names_an_output_that_cannot_be_written(tmp_path, sample_params) -> None:
     (tmp_path / "out").write_bytes(b"a file where the folder should be")
     with pytest.raises(OutputError, match=r"out/raw: cannot be written"):
-        run(sample_values, tmp_path, source="archive", path=str(write_zip(tmp_path / "in.zip", layout())))
+        run(sample_params, tmp_path, source="archive", path=str(write_zip(tmp_path / "in.zip", layout())))
 
 
-def test_data_digest_depends_on_pictures_and_not_on_names_or_order(tmp_path, sample_values) -> None:
+def test_data_digest_depends_on_pictures_and_not_on_names_or_order(tmp_path, sample_params) -> None:
     files = layout()
     renamed = {name.replace("_", "_9"): content for name, content in reversed(files.items())}
     changed = files | {"train/sad/Training_more.jpg": files["train/sad/Training_150.jpg"]}
     digests = [
         run(
-            sample_values,
+            sample_params,
             tmp_path / str(number),
             source="archive",
             path=str(write_folder(tmp_path / f"in{number}", content)),
@@ -153,9 +153,9 @@ def test_data_digest_depends_on_pictures_and_not_on_names_or_order(tmp_path, sam
 
 
 @pytest.mark.real_data
-def test_download_of_fer2013_gives_table_1(shared: Path, tmp_path, sample_values) -> None:
+def test_download_of_fer2013_gives_table_1(shared: Path, tmp_path, sample_params) -> None:
     report = run(
-        sample_values,
+        sample_params,
         tmp_path,
         source="archive",
         path=str(shared / "data" / "fer2013.tar.xz"),

@@ -37,7 +37,7 @@ class CsvRow:
     problem: str
 
 
-class _BadRowError(Exception):
+class BadRowError(Exception):
     """A row cannot be used; the message is the reason."""
 
 
@@ -56,7 +56,7 @@ def read_fer_csv(path: Path, bounds: DownloadParams) -> Iterator[CsvRow]:
                 "see that it is the right file, or raise download.max_total_bytes"
             )
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
-            yield from _read_rows(path, stream)
+            yield from _read_rows(path, stream, bounds)
     except FileNotFoundError:
         raise SourceError(f"{path}: not found; set download.path to the CSV file") from None
     except IsADirectoryError:
@@ -68,8 +68,9 @@ def read_fer_csv(path: Path, bounds: DownloadParams) -> Iterator[CsvRow]:
         raise SourceError(f"{path}: cannot be read ({error.strerror}); see its permissions") from error
 
 
-def _read_rows(path: Path, stream: TextIO) -> Iterator[CsvRow]:
-    reader = csv.reader(stream)
+def _read_rows(path: Path, stream: TextIO, bounds: DownloadParams) -> Iterator[CsvRow]:
+    # Line by line, but never a line of gigabytes.
+    reader = csv.reader(iter(lambda: stream.readline(bounds.max_member_bytes), ""))
     try:
         header = next(reader, None)
         if header is None:
@@ -79,7 +80,7 @@ def _read_rows(path: Path, stream: TextIO) -> Iterator[CsvRow]:
         for number, cells in enumerate(reader, start=1):
             try:
                 place, image = _parse_row(number, cells, header, columns)
-            except _BadRowError as error:
+            except BadRowError as error:
                 yield CsvRow(number, None, None, str(error))
             else:
                 yield CsvRow(number, place, image, "")
@@ -107,12 +108,12 @@ def _parse_row(
     number: int, cells: list[str], header: list[str], columns: tuple[int, ...]
 ) -> tuple[Place, Images]:
     if len(cells) != len(header):
-        raise _BadRowError(f"{len(cells)} cells, expected {len(header)}")
+        raise BadRowError(f"{len(cells)} cells, expected {len(header)}")
     emotion, pixels, usage = (cells[column].strip() for column in columns)
     if len(emotion) != 1 or emotion not in "0123456":
-        raise _BadRowError(f"emotion {emotion[:20]!r}, expected 0 to 6 ({', '.join(CSV_EMOTIONS)})")
+        raise BadRowError(f"emotion {emotion[:20]!r}, expected 0 to 6 ({', '.join(CSV_EMOTIONS)})")
     if usage not in USAGES:
-        raise _BadRowError(f"Usage {usage[:20]!r}, expected {', '.join(USAGES)}")
+        raise BadRowError(f"Usage {usage[:20]!r}, expected {', '.join(USAGES)}")
     label = CSV_EMOTIONS[int(emotion)]
     subset = "train" if usage == "Training" else "test"
     file = f"{subset}/{label}/{usage}_row{number:05d}.jpg"
@@ -126,24 +127,24 @@ def parse_pixels(text: str) -> Images:
         (48, 48) uint8.
 
     Raises:
-        _BadRowError: Not 2,304 whole numbers from 0 to 255.
+        BadRowError: Not 2,304 whole numbers from 0 to 255.
     """
     characters = np.frombuffer(text.encode("utf-8"), np.uint8)
     ends = np.append(np.flatnonzero(characters == _SPACE), len(characters))
     lengths = np.diff(ends, prepend=-1) - 1  # of each number, in digits
     if len(ends) != _NUM_PIXELS or not text:
-        raise _BadRowError(
+        raise BadRowError(
             f"{len(text.split())} pixels, expected {_NUM_PIXELS} numbers with one space between"
         )
     digits = (characters - _ZERO).astype(np.int32)  # below the zero it wraps round to far above 9
     is_number = lengths.min() >= 1 and lengths.max() <= _MAX_DIGITS
     if not is_number or ((digits > 9) & (characters != _SPACE)).any():
-        raise _BadRowError("pixels hold something else than whole numbers from 0 to 255")
+        raise BadRowError("pixels hold something else than whole numbers from 0 to 255")
     values = digits[ends - 1]
     for place in range(1, _MAX_DIGITS):
         has_digit = lengths > place
         values[has_digit] += 10**place * digits[ends[has_digit] - 1 - place]
     if values.max() > 255:
-        raise _BadRowError(f"pixel value {values.max()}, expected 0 to 255")
+        raise BadRowError(f"pixel value {values.max()}, expected 0 to 255")
     image: Images = values.astype(np.uint8).reshape(IMAGE_SIZE, IMAGE_SIZE)
     return image

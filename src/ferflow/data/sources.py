@@ -69,6 +69,8 @@ def read_source(params: DownloadParams, *, seed: int) -> SourceContent:
     if params.source == "kaggle":
         return _read_kaggle(params)
     path = Path(params.path or "")
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise SourceError(f"{path}: is a pipe or device; set download.path to a file or folder")
     _check_sha256(path, params.sha256)
     if params.source == "csv":
         return _read_csv(path, params)

@@ -18,8 +18,7 @@ class BoundedStream:
     """The file object that `tarfile` reads headers from.
 
     `tarfile` believes the sizes that headers claim: one extended header may ask it for gigabytes.
-    It also steps one byte back before each header, which a compressed file answers by starting
-    all over: the last byte is kept for that.
+    A compressed file answers a step back by starting all over: there is none here.
 
     Attributes:
         last_read: What the last `read` returned.
@@ -32,27 +31,23 @@ class BoundedStream:
         self._bounds = bounds
         self._packed = path.stat().st_size
         self._position = 0
-        self._last_byte = b""
-        self._is_one_back = False
 
     def tell(self) -> int:
         """The position in the unpacked bytes."""
-        return self._position - self._is_one_back
+        return self._position
 
     def seek(self, position: int) -> int:
-        """Go forwards to `position`, or one byte back.
+        """Go forwards to `position`, or to the end if that comes first.
 
         Raises:
-            tarfile.StreamError: Further back than one byte.
+            tarfile.StreamError: It lies behind.
         """
-        if position == self._position - 1 and self._last_byte:
-            self._is_one_back = True
-        elif position < self.tell():
+        if position < self._position:
             raise tarfile.StreamError(f"a header points back from byte {self._position} to {position}")
-        while position > self.tell():
-            if not self.read(min(_CHUNK_BYTES, position - self.tell())):
+        while position > self._position:
+            if not self.read(min(_CHUNK_BYTES, position - self._position)):
                 break
-        return self.tell()
+        return self._position
 
     def read(self, size: int) -> bytes:
         """Read up to `size` bytes; fewer only at the end.
@@ -65,12 +60,10 @@ class BoundedStream:
                 f"{self._path}: a header claims {size:,} bytes, more than download.max_member_bytes "
                 f"{self._bounds.max_member_bytes:,}; do not trust this archive"
             )
-        kept = self._last_byte if self._is_one_back and size else b""
-        fresh = self._stream.read(size - len(kept)) if size > len(kept) else b""
-        self._is_one_back = self._is_one_back and not kept
-        self._count(len(fresh))
-        self.last_read = kept + fresh
-        self._last_byte = self.last_read[-1:] or self._last_byte
+        self.last_read = self._stream.read(size)
+        self._position += len(self.last_read)
+        check_total(self._path, self._position, self._bounds)
+        check_ratio(self._path, self._position, self._packed, self._bounds)
         return self.last_read
 
     def drain(self) -> None:
@@ -81,8 +74,3 @@ class BoundedStream:
     def seekable(self) -> bool:
         """True: forwards, that is."""
         return True
-
-    def _count(self, num_bytes: int) -> None:
-        self._position += num_bytes
-        check_total(self._path, self._position, self._bounds)
-        check_ratio(self._path, self._position, self._packed, self._bounds)
