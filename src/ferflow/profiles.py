@@ -43,8 +43,7 @@ def write_profile(name: str, changes: Iterable[str], *, profiles: Path, target: 
         OutputError: The file cannot be written.
     """
     source = _find(name, profiles)
-    yaml = YAML()
-    yaml.width = 1000
+    yaml = _commented_yaml()
     content = yaml.load(source.read_text(encoding="utf-8"))
     for change in changes:
         _set(content, change)
@@ -55,6 +54,17 @@ def write_profile(name: str, changes: Iterable[str], *, profiles: Path, target: 
     with atomic_file(target) as fresh:
         fresh.write_text(buffer.getvalue(), encoding="utf-8")
     return backup
+
+
+def _commented_yaml() -> YAML:
+    """A reader and writer that keeps comments and the style of the profiles."""
+    yaml = YAML()
+    yaml.width = 1000
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.representer.add_representer(
+        type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
+    return yaml
 
 
 def _find(name: str, profiles: Path) -> Path:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ferflow.data.subsets import LabelledImages
 from ferflow.errors import ModelError
 from ferflow.model.backend import set_up_process
 from ferflow.model.checkpoint import CheckpointStore
 from ferflow.model.network import build_network
-from ferflow.model.training import LabelledImages, TrainingState, train_network
+from ferflow.model.training import TrainingState, train_network
 
 
 class KilledError(Exception):

@@ -110,7 +110,7 @@ def read_arrays(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
         DataError: The file is missing, damaged, or lacks an array.
     """
     try:
-        with np.load(path, allow_pickle=False) as content:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
             return {name: content[name] for name in names}
     except FileNotFoundError:
         raise DataError(f"{path}: not found; run the stage that writes it (dvc repro)") from None
@@ -121,7 +121,7 @@ def read_arrays(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
 
 
 def write_csv(path: Path, columns: Mapping[str, Sequence[Any] | NDArray[Any]]) -> None:
-    """Write equally long columns as UTF-8 CSV with a header and `\\n` line ends."""
+    """Write equally long columns as UTF-8 CSV with a header; lines end with a line feed."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(columns)

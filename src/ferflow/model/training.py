@@ -12,10 +12,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ferflow.data.subsets import LabelledImages
 from ferflow.errors import ModelError
-from ferflow.labels import EMOTIONS
 from ferflow.model.augment import Augment
 from ferflow.model.backend import load_keras
 from ferflow.model.checkpoint import CheckpointStore, arrays_to_variables, variables_to_arrays
@@ -25,27 +24,6 @@ from ferflow.progress import say, track
 keras = load_keras()
 
 HISTORY_COLUMNS = ("epoch", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy")
-
-
-@dataclass(frozen=True)
-class LabelledImages:
-    """Images with their labels.
-
-    Attributes:
-        images: (N, 48, 48) uint8, 0-255.
-        labels: (N,) uint8, index into `EMOTIONS`.
-    """
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
-
-    def inputs(self) -> NDArray[np.uint8]:
-        """(N, 48, 48, 1) uint8."""
-        return self.images[..., np.newaxis]
-
-    def targets(self) -> NDArray[np.float32]:
-        """(N, 7) float32, one-hot."""
-        return np.eye(len(EMOTIONS), dtype=np.float32)[self.labels]
 
 
 @dataclass

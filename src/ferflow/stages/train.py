@@ -12,15 +12,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ferflow.data.store import read_arrays, write_csv
-from ferflow.errors import DataError
+from ferflow.data.store import write_csv
+from ferflow.data.subsets import load_subset
 from ferflow.files import sha256_of, write_json
-from ferflow.labels import EMOTIONS
 from ferflow.params import Params
 from ferflow.progress import say
 
 if TYPE_CHECKING:
-    from ferflow.model.training import LabelledImages, TrainingState
+    from ferflow.model.training import TrainingState
 
 
 @dataclass(frozen=True)
@@ -62,13 +61,14 @@ def run(
         ModelError: The network cannot be built or its loss is no longer finite.
         OutputError: A result cannot be written.
     """
+    training, validation = (load_subset(split_dir / f"{name}.npz") for name in ("train", "val"))
+    # After the inputs are known to be good: these load Keras.
     from ferflow.model.backend import load_keras, set_up_process
     from ferflow.model.checkpoint import CheckpointStore
     from ferflow.model.network import build_network, count_parameters
     from ferflow.model.saving import save_network
     from ferflow.model.training import train_network
 
-    training, validation = (load_subset(split_dir / f"{name}.npz") for name in ("train", "val"))
     keras = load_keras()
     used = params.model_dump(include={"seed", "model", "augment", "train"})
     fingerprint = _fingerprint(used, split_dir, f"{keras.backend.backend()} {keras.__version__}")
@@ -101,24 +101,6 @@ def run(
     )
     write_json(reports_dir / "train.json", asdict(report))
     return report
-
-
-def load_subset(path: Path) -> LabelledImages:
-    """Read a subset that the split stage wrote.
-
-    Raises:
-        DataError: The file is missing, damaged, empty, or holds a label that is none.
-    """
-    from ferflow.model.training import LabelledImages
-
-    arrays = read_arrays(path, ("images", "labels"))
-    images, labels = arrays["images"], arrays["labels"]
-    if not len(images) or len(images) != len(labels) or labels.max() >= len(EMOTIONS):
-        raise DataError(
-            f"{path}: {len(images)} images and {len(labels)} labels, expected as many of each, "
-            f"more than none, and labels below {len(EMOTIONS)}; run the split stage again"
-        )
-    return LabelledImages(images, labels)
 
 
 def _fingerprint(used: dict[str, object], split_dir: Path, backend: str) -> str:

@@ -1,0 +1,39 @@
+"""The closing summary of a run."""
+
+from __future__ import annotations
+
+import pytest
+
+from ferflow.errors import DataError
+from ferflow.files import write_json
+from ferflow.reporting.summary import summarise
+
+
+def _write_reports(folder, source):
+    figures = {"accuracy": 0.7, "accuracy_low": 0.6, "accuracy_high": 0.8, "num_images": 1200}
+    write_json(folder / "metrics.json", figures | {"leak_free": figures | {"num_images": 1100}})
+    write_json(
+        folder / "train.json",
+        {"parameters": {"total": 12345}, "best_epoch": 3, "epochs_run": 5, "val_accuracy": 0.65},
+    )
+    write_json(folder / "download.json", {"source": source})
+
+
+def test_summarise_gives_figures_and_where_to_look(tmp_path):
+    _write_reports(tmp_path, "archive")
+    text = summarise(tmp_path)
+    assert "0.7000  (0.6000 to 0.8000) on 1,200 test images" in text
+    assert "on 1,100 without a copy in train" in text
+    assert "12,345 parameters, best epoch 3 of 5" in text
+    assert "report.html" in text
+    assert "drawn" not in text
+
+
+def test_summarise_says_that_the_sample_is_drawn(tmp_path):
+    _write_reports(tmp_path, "sample")
+    assert "drawn faces" in summarise(tmp_path)
+
+
+def test_summarise_names_a_missing_report(tmp_path):
+    with pytest.raises(DataError, match=r"metrics\.json: not found; run 'dvc repro' first"):
+        summarise(tmp_path)

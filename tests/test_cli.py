@@ -1,0 +1,102 @@
+"""The command line: speed, errors and exit codes."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ferflow import __version__
+from tests.conftest import REPOSITORY
+
+
+def ferflow(*arguments: str, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "ferflow", *arguments], cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+def test_help_is_instant_and_lists_the_stages():
+    seconds = []
+    for _ in range(3):
+        started = time.process_time(), time.monotonic()
+        done = ferflow("--help")
+        seconds.append(time.monotonic() - started[1])
+    assert done.returncode == 0
+    for name in ("download", "face-filter", "split", "train", "evaluate", "profile", "model", "doctor"):
+        assert re.search(rf"\b{name}\b", done.stdout)
+    # Half a second on an idle machine; tests may share theirs.
+    assert min(seconds) < 1.5
+
+
+def test_help_loads_no_heavy_package():
+    code = "import sys; sys.argv = ['ferflow', '--help']\nfrom ferflow.cli import main\n" + (
+        "try:\n    main()\nfinally:\n"
+        "    heavy = {'keras', 'jax', 'cv2', 'numpy', 'pydantic', 'sklearn'}\n"
+        "    print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_version():
+    assert ferflow("--version").stdout == f"ferflow {__version__}\n"
+
+
+def test_an_error_is_one_message_and_exit_code_1(tmp_path):
+    done = ferflow("split", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: params.yaml: not found")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("stage", ["face-filter", "split", "train", "evaluate"])
+def test_a_stage_without_its_input_says_what_to_run(tmp_path, stage):
+    (tmp_path / "params.yaml").write_bytes((REPOSITORY / "params.yaml").read_bytes())
+    done = ferflow(stage, cwd=tmp_path)
+    assert done.returncode == 1
+    assert re.match(r"error: (data|models)/\S+: not found; ", done.stderr)
+    assert not [
+        path for path in tmp_path.rglob("*") if path.is_file() and path.suffix not in (".yaml", ".lock")
+    ]
+
+
+def test_profile_writes_params_and_says_what_next(tmp_path):
+    (tmp_path / "profiles").symlink_to(REPOSITORY / "profiles")
+    done = ferflow("profile", "cpu", "--set", "train.epochs=4", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "dvc repro" in done.stdout
+    assert "epochs: 4" in (tmp_path / "params.yaml").read_text()
+
+
+def test_profile_keeps_an_edited_file_and_says_so(tmp_path):
+    (tmp_path / "profiles").symlink_to(REPOSITORY / "profiles")
+    (tmp_path / "params.yaml").write_text("mine: 1\n")
+    assert "params.yaml.bak" in ferflow("profile", "sample", cwd=tmp_path).stdout
+    assert (tmp_path / "params.yaml.bak").read_text() == "mine: 1\n"
+
+
+def test_model_summary_prints_the_counts_of_the_paper():
+    done = ferflow("model", "summary", "--profile", "paper")
+    assert re.findall(r"(\w+)\s+([\d,]+)", done.stdout) == [
+        ("total", "29,996,295"),
+        ("trainable", "22,779,527"),
+        ("frozen", "7,216,768"),
+    ]
+    assert done.stderr == ""
+
+
+def test_completion_can_be_shown():
+    done = subprocess.run(
+        [sys.executable, "-m", "ferflow", "--show-completion", "bash"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0
