@@ -185,20 +185,20 @@ def standing(scores: Scores, leak_free: Scores, *, confidence_level: float) -> s
     low, high = scores.accuracy_low or 0.0, scores.accuracy_high or 0.0
     target = paper.ACCURACY / 100
     gap = f"{abs(100 * (scores.accuracy or 0.0) - paper.ACCURACY):.1f} points"
+    interval = f"the {confidence_level:.0%} interval, {percent(low)} to {percent(high)},"
     if high < target:
-        verdict = f"This run is {gap} below the paper's {paper.ACCURACY:.0f}%, more than chance explains"
+        verdict = f"This run is {gap} below the paper's {paper.ACCURACY:.0f}%; {interval} does not reach it."
     elif low > target:
-        verdict = f"This run is {gap} above the paper's {paper.ACCURACY:.0f}%, more than chance explains"
+        verdict = f"This run is {gap} above the paper's {paper.ACCURACY:.0f}%; {interval} lies above it."
     else:
-        verdict = f"This run and the paper's {paper.ACCURACY:.0f}% cannot be told apart"
-    verdict += f": the {confidence_level:.0%} interval is {percent(low)} to {percent(high)}."
+        verdict = f"This run and the paper's {paper.ACCURACY:.0f}% cannot be told apart: {interval} holds it."
     num_paper_images = sum(paper.TEST_COUNTS.values())
-    verdict += f" It scored {scores.num_images:,} images, the paper {num_paper_images:,}."
+    verdict += f" The paper scored {num_paper_images:,} images, this run {scores.num_images:,}."
     num_leaked = scores.num_images - leak_free.num_images
     if num_leaked == 0:
         return f"{verdict} No test image has a copy among the images that trained or selected it."
     share = percent(num_leaked / scores.num_images)
-    verdict += f" {num_leaked:,} of its test images ({share}) have a copy among those that trained or selected it"
+    verdict += f" {num_leaked:,} of these ({share}) have a copy among the images that trained or selected it"
     if leak_free.accuracy is None:
         return f"{verdict}."
     return f"{verdict}; without them accuracy is {percent(leak_free.accuracy)}."

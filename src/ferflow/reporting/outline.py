@@ -16,6 +16,7 @@ from ferflow.labels import EMOTIONS
 TOTALS = ("total", "all")
 
 _MAX_LISTED = 12
+_MAX_COLUMNS = 6
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -104,7 +105,8 @@ def _collect(
     for key, value in report.items():
         name = prefix + key
         if not isinstance(value, Mapping):
-            facts.append((_spoken(name), format_value(value)))
+            # A seed is a name, not a quantity: no thousands separator.
+            facts.append((_spoken(name), str(value) if key == "seed" else format_value(value)))
         elif value and set(value) <= {*EMOTIONS, *TOTALS} and _is_flat(value):
             tables.append(_table(name, {emotion: {"images": number} for emotion, number in value.items()}))
         elif value and all(isinstance(row, Mapping) and _is_flat(row) for row in value.values()):
@@ -118,7 +120,11 @@ def _is_flat(values: Mapping[str, Any]) -> bool:
 
 
 def _table(title: str, values: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Rows are the keys, columns the inner keys, or the other way round where those are many more."""
     names = list(dict.fromkeys(name for row in values.values() for name in row))
+    if len(names) > max(_MAX_COLUMNS, len(values)):
+        values = {name: {key: row.get(name) for key, row in values.items()} for name in names}
+        names = list(dict.fromkeys(name for row in values.values() for name in row))
     rows = [[_spoken(key), *[format_value(row.get(name)) for name in names]] for key, row in values.items()]
     return Table(_spoken(title), ["", *map(_spoken, names)], rows)
 

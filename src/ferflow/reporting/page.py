@@ -43,6 +43,7 @@ class Results:
         classes: Emotion to its figures.
         matrix: (7, 7) int64 counts of (true class, predicted class).
         counts: Subset (train, val, test) to emotion to number of images.
+        num_exact: Number of leaked images whose copy is equal to the pixel.
     """
 
     scores: Scores
@@ -50,6 +51,7 @@ class Results:
     classes: Mapping[str, ClassScores]
     matrix: NDArray[np.int64]
     counts: Mapping[str, Mapping[str, int]]
+    num_exact: int
 
 
 def write_page(path: Path, results: Results, *, params: EvaluateParams, reports_dir: Path) -> None:

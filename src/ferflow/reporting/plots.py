@@ -269,7 +269,7 @@ def plot_examples(
                         color=colour,
                     )
         axes.set(xlim=(-1.2, wrong_offset + examples_per_class * pitch), aspect="equal")
-        axes.set_ylim(len(EMOTIONS) * row_height, -0.5)
+        axes.set_ylim(len(EMOTIONS) * row_height - 0.2, -0.5)
 
     save_figure(draw, path, size=(9.6, 8.0))
 

@@ -62,6 +62,7 @@ class ScoredImages:
         leaked: (N,) bool: the image has a copy, exact or near, in train or val.
         files: (N,) names.
         counts: Subset (train, val, test) to emotion to number of images.
+        num_exact: Number of leaked images whose copy is equal to the pixel.
     """
 
     images: NDArray[np.uint8]
@@ -69,6 +70,7 @@ class ScoredImages:
     leaked: NDArray[np.bool_]
     files: Column
     counts: dict[str, dict[str, int]]
+    num_exact: int
 
 
 def run(params: EvaluateParams, *, split_dir: Path, model_path: Path, reports_dir: Path) -> EvaluateReport:
@@ -107,7 +109,7 @@ def run(params: EvaluateParams, *, split_dir: Path, model_path: Path, reports_di
     _say_what_is_undefined(report)
     _write_predictions(test, probabilities, reports_dir / "predictions.csv")
     matrix = confusion_matrix(test.labels, probabilities.argmax(axis=1))
-    results = Results(scores, leak_free, report.per_class, matrix, test.counts)
+    results = Results(scores, leak_free, report.per_class, matrix, test.counts, test.num_exact)
     write_plot_folder(
         reports_dir / "plots",
         results,
@@ -133,11 +135,13 @@ def load_test(split_dir: Path) -> ScoredImages:
     images, labels, leaked = arrays["images"], arrays["labels"], arrays["leaked"]
     _check_arrays(images, labels, leaked, path)
     manifest_path = split_dir / "manifest.csv"
-    manifest = read_csv(manifest_path, ("file", "label", "subset"))
+    manifest = read_csv(manifest_path, ("file", "label", "subset", "leaked"))
     is_test = manifest["subset"] == "test"
-    if not np.array_equal(manifest["label"][is_test], np.array(EMOTIONS)[labels]):
+    leaks = manifest["leaked"][is_test]
+    has_labels = np.array_equal(manifest["label"][is_test], np.array(EMOTIONS)[labels])
+    if not has_labels or not np.array_equal(leaks != "none", leaked):
         raise DataError(
-            f"{manifest_path}: its {is_test.sum():,} test rows do not carry the labels of the "
+            f"{manifest_path}: its {is_test.sum():,} test rows do not carry the labels and leaks of the "
             f"{len(labels):,} images in {path.name}; run the split stage again"
         )
     pairs = Counter(zip(manifest["subset"].tolist(), manifest["label"].tolist(), strict=True))
@@ -145,7 +149,9 @@ def load_test(split_dir: Path) -> ScoredImages:
         subset: {emotion: pairs[subset, emotion] for emotion in EMOTIONS}
         for subset in ("train", "val", "test")
     }
-    return ScoredImages(images, labels, leaked, manifest["file"][is_test], counts)
+    return ScoredImages(
+        images, labels, leaked, manifest["file"][is_test], counts, int((leaks == "exact").sum())
+    )
 
 
 def _check_arrays(

@@ -1,0 +1,235 @@
+"""Tests of the stage evaluate, on a small network with random weights."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from ferflow.data.store import write_arrays, write_csv
+from ferflow.errors import DataError, ModelError
+from ferflow.labels import EMOTIONS, IMAGE_SIZE
+from ferflow.model.metrics import score
+from ferflow.stages import evaluate
+
+SCORES = [
+    "accuracy",
+    "accuracy_low",
+    "accuracy_high",
+    "precision_weighted",
+    "recall_weighted",
+    "f1_weighted",
+    "f1_macro",
+    "auc_ovr_weighted",
+    "auc_hard_ovr_weighted",
+    "ece",
+    "num_images",
+]
+
+
+@pytest.fixture(scope="module")
+def model_path(tmp_path_factory):
+    """A network that sees the mean of nine fields of the face."""
+    from ferflow.model.backend import load_keras
+
+    keras = load_keras()
+    keras.utils.set_random_seed(3)
+    inputs = keras.Input((IMAGE_SIZE, IMAGE_SIZE, 1))
+    values = keras.layers.AveragePooling2D(16)(keras.layers.Rescaling(1 / 64)(inputs))
+    outputs = keras.layers.Dense(len(EMOTIONS), activation="softmax")(keras.layers.Flatten()(values))
+    path = tmp_path_factory.mktemp("models") / "model.keras"
+    keras.Model(inputs, outputs).save(path)
+    return path
+
+
+def write_split(folder, *, num_images=120, classes=range(7), leaks=None):
+    """Write a split with `num_images` test images; by default every tenth is leaked, exactly or nearly."""
+    generator = np.random.default_rng(5)
+    labels = np.resize(np.array(list(classes), np.uint8), num_images)
+    levels = generator.integers(0, 256, (num_images, 3, 3))
+    images = np.kron(levels, np.ones((16, 16), int)).astype(np.uint8)
+    if leaks is None:
+        leaks = np.resize(np.array(["exact", *["none"] * 9, "near", *["none"] * 9]), num_images)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_arrays(folder / "test.npz", {"images": images, "labels": labels, "leaked": leaks != "none"})
+    names = np.array(EMOTIONS)[labels]
+    write_csv(
+        folder / "manifest.csv",
+        {
+            "file": ["train/a.jpg", *[f"test/{index}.jpg" for index in range(num_images)]],
+            "label": ["happy", *names],
+            "subset": ["train", *["test"] * num_images],
+            "group": [str(index) for index in range(num_images + 1)],
+            "leaked": ["none", *leaks],
+        },
+    )
+
+
+@pytest.fixture
+def run(sample_params, model_path, tmp_path):
+    """Run the stage on the split of the folder; give the folder of the reports."""
+
+    def start(**changes):
+        params = sample_params.evaluate.model_copy(update=changes)
+        reports = tmp_path / "reports"
+        evaluate.run(params, split_dir=tmp_path / "split", model_path=model_path, reports_dir=reports)
+        return reports
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def evaluated(sample_params, model_path, tmp_path_factory):
+    """The folder of a run on 120 images: its split and its reports."""
+    folder = tmp_path_factory.mktemp("evaluated")
+    write_split(folder / "split")
+    evaluate.run(
+        sample_params.evaluate,
+        split_dir=folder / "split",
+        model_path=model_path,
+        reports_dir=folder / "reports",
+    )
+    return folder
+
+
+def _read_predictions(path):
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_evaluate_writes_figures_predictions_plots_and_page(evaluated):
+    reports = evaluated / "reports"
+    metrics = json.loads((reports / "metrics.json").read_text())
+
+    assert list(metrics) == [*SCORES, "leak_free", "per_class"]
+    assert list(metrics["leak_free"]) == SCORES
+    assert list(metrics["per_class"]) == list(EMOTIONS)
+    assert list(metrics["per_class"]["sad"]) == ["precision", "recall", "f1", "support", "auc"]
+    assert (metrics["num_images"], metrics["leak_free"]["num_images"]) == (120, 108)
+    assert metrics["accuracy_low"] < metrics["accuracy"] < metrics["accuracy_high"]
+    assert sorted(path.name for path in (reports / "plots").iterdir()) == [
+        "calibration.csv",
+        "confusion_matrix.csv",
+        "confusion_matrix.png",
+        "examples.png",
+        "per_class.png",
+        "reliability.png",
+        "roc.csv",
+        "roc.png",
+    ]
+    assert "12 of 120 test images have a copy" in (reports / "report.html").read_text(encoding="utf-8")
+
+
+def test_evaluate_figures_can_be_computed_again_from_the_predictions(evaluated):
+    reports = evaluated / "reports"
+    rows = _read_predictions(reports / "predictions.csv")
+    labels = np.array([EMOTIONS.index(row["label"]) for row in rows])
+    probabilities = np.array([[float(row[f"p_{emotion}"]) for emotion in EMOTIONS] for row in rows])
+    leaked = np.array([row["leaked"] == "true" for row in rows])
+    metrics = json.loads((reports / "metrics.json").read_text())
+
+    assert [row["file"] for row in rows[:2]] == ["test/0.jpg", "test/1.jpg"]
+    assert [row["predicted"] for row in rows] == [EMOTIONS[index] for index in probabilities.argmax(axis=1)]
+    for figures, chosen in ((metrics, leaked | True), (metrics["leak_free"], ~leaked)):
+        again = score(labels[chosen], probabilities[chosen], confidence_level=0.95, calibration_bins=15)
+        assert {name: figures[name] for name in SCORES} == vars(again)
+
+
+def test_evaluate_twice_gives_the_same_bytes(evaluated, run, tmp_path):
+    write_split(tmp_path / "split")
+    first, second = evaluated / "reports", run()
+    files = [path.relative_to(first) for path in first.rglob("*") if path.is_file()]
+
+    assert len(files) == 11
+    assert [name for name in files if (first / name).read_bytes() != (second / name).read_bytes()] == []
+
+
+def test_evaluate_plot_tables_suit_dvc(evaluated):
+    plots = evaluated / "reports" / "plots"
+    confusions = _read_predictions(plots / "confusion_matrix.csv")
+    curves = _read_predictions(plots / "roc.csv")
+    bins = _read_predictions(plots / "calibration.csv")
+
+    assert list(confusions[0]) == ["actual", "predicted"]
+    assert len(confusions) == 120
+    assert list(curves[0]) == ["class", "fpr", "tpr"]
+    assert {row["class"] for row in curves} == {*EMOTIONS, "weighted"}
+    assert sum(int(row["images"]) for row in bins) == 120
+
+
+def test_evaluate_with_flip_gives_other_probabilities(evaluated, run, tmp_path):
+    write_split(tmp_path / "split")
+    plain = _read_predictions(evaluated / "reports" / "predictions.csv")
+    flipped = _read_predictions(run(test_time_augmentation="flip") / "predictions.csv")
+
+    assert [row["p_happy"] for row in plain] != [row["p_happy"] for row in flipped]
+
+
+def test_evaluate_says_which_class_is_absent(run, tmp_path, capsys):
+    write_split(tmp_path / "split", num_images=36, classes=[0, 2, 3, 4, 5, 6])
+    metrics = json.loads((run() / "metrics.json").read_text())
+
+    assert metrics["per_class"]["disgust"] == {
+        "precision": None,
+        "recall": None,
+        "f1": None,
+        "support": 0,
+        "auc": None,
+    }
+    assert metrics["auc_ovr_weighted"] is not None
+    assert "no test image of disgust" in capsys.readouterr().err
+
+
+def test_evaluate_with_every_image_leaked_has_no_leak_free_figures(run, tmp_path, capsys):
+    write_split(tmp_path / "split", num_images=14, leaks=np.full(14, "near"))
+    leak_free = json.loads((run() / "metrics.json").read_text())["leak_free"]
+
+    assert leak_free == {**dict.fromkeys(SCORES), "num_images": 0}
+    assert "every test image is leaked" in capsys.readouterr().err
+
+
+def test_evaluate_of_an_empty_test_subset_names_the_keys(run, tmp_path):
+    write_split(tmp_path / "split", num_images=0)
+
+    with pytest.raises(DataError, match=r"test\.npz: holds no image.*split\.scheme"):
+        run()
+    assert not (tmp_path / "reports").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"labels": np.full(14, 7, np.uint8)},
+        {"labels": np.zeros(14, np.uint8)},
+        {"labels": np.zeros(13, np.uint8)},
+        {"leaked": np.zeros(14, np.uint8)},
+        {"leaked": np.ones(14, bool)},
+        {"images": np.zeros((14, 48, 48), np.float32)},
+        {"images": np.zeros((14, 64, 64), np.uint8)},
+    ],
+    ids=["label 7", "other labels", "a label missing", "leaked as numbers", "other leaks", "floats", "64 px"],
+)
+def test_evaluate_of_a_split_that_does_not_fit_names_the_file(run, tmp_path, change):
+    path = tmp_path / "split" / "test.npz"
+    write_split(tmp_path / "split", num_images=14)
+    with np.load(path) as content:
+        arrays = dict(content)
+    write_arrays(path, arrays | change)
+
+    with pytest.raises(DataError, match=r"(test\.npz|manifest\.csv): .*run the split stage again"):
+        run()
+    assert not (tmp_path / "reports").exists()
+
+
+def test_evaluate_without_a_model_says_what_to_run(sample_params, tmp_path):
+    write_split(tmp_path / "split", num_images=14)
+
+    with pytest.raises(ModelError, match=r"model\.keras: not found.*dvc repro"):
+        evaluate.run(
+            sample_params.evaluate,
+            split_dir=tmp_path / "split",
+            model_path=tmp_path / "model.keras",
+            reports_dir=tmp_path / "reports",
+        )
