@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ferflow.data.sources import read_source
+from ferflow.data.store import ImageTable
 from ferflow.params import Params, load_params, read_yaml
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -34,3 +36,11 @@ def shared() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return folder
+
+
+@pytest.fixture(scope="session")
+def fer2013(shared: Path, sample_params: Params) -> ImageTable:
+    """The real data set, all 35,887 images, read from the archive."""
+    path = str(shared / "data" / "fer2013.tar.xz")
+    download = sample_params.download.model_copy(update={"source": "archive", "path": path})
+    return read_source(download, seed=sample_params.seed).table

@@ -68,7 +68,7 @@ def near_groups(images: Images, sha256: Column, *, distance: int, correlation: f
         images: (N, 48, 48) uint8, 0-255.
         sha256: (N,) hashes of the pixels.
         distance: Bits of 64 in which the perceptual hashes of a pair may differ.
-        correlation: What the band-pass filtered pair must reach at its best shift, 0-1.
+        correlation: What the band-pass filtered pair must reach at its best shift, above 0, up to 1.
 
     Returns:
         (N,) int64 from 0; numbers follow the order of the smallest hash in a group, so that the
@@ -77,10 +77,9 @@ def near_groups(images: Images, sha256: Column, *, distance: int, correlation: f
     _, first, exact = np.unique(sha256, return_index=True, return_inverse=True)
     pictures = images[first]
     hashes = perceptual_hashes(pictures)
-    outlines, has_contrast = band_pass(pictures)
+    outlines = band_pass(pictures)
     merged = np.arange(len(pictures), dtype=np.int64)
     for candidates in hash_pairs(hashes, distance=distance):
-        candidates = candidates[has_contrast[candidates].all(axis=1)]
         for start in range(0, len(candidates), _PAIRS_AT_ONCE):
             pairs = candidates[start : start + _PAIRS_AT_ONCE]
             # A pair that is connected already needs no look: many copies of one picture stay cheap.
@@ -112,30 +111,35 @@ def hash_pairs(hashes: NDArray[np.uint64], *, distance: int) -> Iterator[Pairs]:
         distance: Bits.
 
     Yields:
-        (M, 2) int64 with the smaller row first, for one block of rows after another.
+        (M, 2) int64 with the smaller row first; all pairs come, in batches of some thousand.
     """
+    batch: list[Pairs] = []
     for start in range(0, len(hashes), _HASH_ROWS):
         block = hashes[start : start + _HASH_ROWS]
         differing = np.bitwise_count(block[:, np.newaxis] ^ hashes[np.newaxis, start:])
         # Four times faster than np.nonzero on two axes.
         left, right = np.divmod(np.flatnonzero(differing <= distance), len(hashes) - start)
-        yield np.stack([left, right], axis=1)[right > left].astype(np.int64) + start
+        batch.append(np.stack([left, right], axis=1)[right > left].astype(np.int64) + start)
+        if sum(map(len, batch)) >= _PAIRS_AT_ONCE:
+            yield np.concatenate(batch)
+            batch = []
+    if batch:
+        yield np.concatenate(batch)
 
 
-def band_pass(images: Images) -> tuple[NDArray[np.float16], NDArray[np.bool_]]:
+def band_pass(images: Images) -> NDArray[np.float16]:
     """Keep what tells one photograph from another: structures of one to three pixels.
 
     Args:
         images: (N, 48, 48) uint8, 0-255.
 
     Returns:
-        (N, 48, 48) float16 of length 1 an image (half precision halves the memory), and (N,) bool:
-        whether the image has contrast; one without is all zero.
+        (N, 48, 48) float16 of length 1 an image (half precision halves the memory); all zero for an
+        image without contrast, so that it correlates with none.
     """
     window = _fading_window()
     fine, coarse = _smoothing(_FINE_SIGMA), _smoothing(_COARSE_SIGMA)
     outlines = np.zeros(images.shape, dtype=np.float16)
-    has_contrast = np.zeros(len(images), dtype=np.bool_)
     for start in range(0, len(images), _IMAGES_AT_ONCE):
         rows = slice(start, start + _IMAGES_AT_ONCE)
         pixels = images[rows].astype(np.float32)
@@ -144,8 +148,7 @@ def band_pass(images: Images) -> tuple[NDArray[np.float16], NDArray[np.bool_]]:
         contrast = np.sqrt(np.mean(outline**2, axis=(1, 2), keepdims=True))
         shows = contrast >= _MIN_CONTRAST
         outlines[rows] = np.where(shows, outline / np.where(shows, contrast * IMAGE_SIZE, 1), 0)
-        has_contrast[rows] = shows[:, 0, 0]
-    return outlines, has_contrast
+    return outlines
 
 
 def best_correlation(outlines: NDArray[np.float16], pairs: Pairs) -> NDArray[np.float32]:
