@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tracemalloc
 import types
 from pathlib import Path
 
@@ -82,6 +83,17 @@ def test_read_source_of_the_sample_follows_number_and_seed(read) -> None:
     assert len(content.table) > 140  # non-faces and copies come on top
     assert content.bad_images == ()
     assert content.table["sha256"].tolist() == pixel_hashes(content.table.images).tolist()
+
+
+def test_read_source_of_a_csv_reads_no_endless_line_into_memory(tmp_path, read) -> None:
+    path = tmp_path / "fer2013.csv"
+    path.write_bytes(b"7" * 40_000_000)
+    tracemalloc.start()
+    with pytest.raises(SourceError, match="line 1 is no CSV"):
+        read(source="csv", path=str(path), max_member_bytes=1_000_000)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10_000_000
 
 
 def test_read_source_checks_the_file_against_its_sum(tmp_path, read) -> None:

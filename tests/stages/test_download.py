@@ -137,7 +137,7 @@ def test_download_names_an_output_that_cannot_be_written(tmp_path, sample_params
 
 def test_data_digest_depends_on_pictures_and_not_on_names_or_order(tmp_path, sample_params) -> None:
     files = layout()
-    renamed = {name.replace("_", "_9"): content for name, content in reversed(files.items())}
+    renamed = dict(zip(files, reversed(files.values()), strict=True))
     changed = files | {"train/sad/Training_more.jpg": files["train/sad/Training_150.jpg"]}
     digests = [
         run(
