@@ -37,3 +37,11 @@ def test_summarise_says_that_the_sample_is_drawn(tmp_path):
 def test_summarise_names_a_missing_report(tmp_path):
     with pytest.raises(DataError, match=r"metrics\.json: not found; run 'dvc repro' first"):
         summarise(tmp_path)
+
+
+def test_summarise_says_when_no_image_is_leak_free(tmp_path):
+    _write_reports(tmp_path, "archive")
+    none = dict.fromkeys(("accuracy", "accuracy_low", "accuracy_high")) | {"num_images": 0}
+    figures = {"accuracy": 0.7, "accuracy_low": 0.6, "accuracy_high": 0.8, "num_images": 12}
+    write_json(tmp_path / "metrics.json", figures | {"leak_free": none})
+    assert "leak-free  not defined: 0 without a copy in train" in summarise(tmp_path)

@@ -38,6 +38,13 @@ def set_up_process(seed: int, precision: str) -> None:
     keras.config.set_dtype_policy(precision)
 
 
+def use_xla() -> bool:
+    """Whether a step gains by XLA: not on TensorFlow's CPU, which it makes ten times slower."""
+    keras = load_keras()
+    on_gpu = any(device.startswith("gpu") for device in keras.distribution.list_devices())
+    return on_gpu or keras.backend.backend() != "tensorflow"
+
+
 @contextmanager
 def _stderr_held_back() -> Iterator[None]:
     """Keep what native libraries print while they load; show it only if loading fails.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ferflow.errors import ModelError
 from ferflow.labels import EMOTIONS
-from ferflow.model.backend import load_keras
+from ferflow.model.backend import use_xla
 from ferflow.progress import track
 
 _SUM_TOLERANCE = 0.01
@@ -48,13 +48,6 @@ def predict_probabilities(
             "a softmax and whose weights are finite, such as one that 'ferflow train' wrote"
         )
     return probabilities
-
-
-def use_xla() -> bool:
-    """Whether a step gains by XLA: not on TensorFlow's CPU, which it makes ten times slower."""
-    keras = load_keras()
-    on_gpu = any(device.startswith("gpu") for device in keras.distribution.list_devices())
-    return on_gpu or keras.backend.backend() != "tensorflow"
 
 
 def _predict_batch(

@@ -16,7 +16,7 @@ import numpy as np
 from ferflow.data.subsets import LabelledImages
 from ferflow.errors import ModelError
 from ferflow.model.augment import Augment
-from ferflow.model.backend import load_keras
+from ferflow.model.backend import load_keras, use_xla
 from ferflow.model.checkpoint import CheckpointStore, arrays_to_variables, variables_to_arrays
 from ferflow.params import Params, TrainParams
 from ferflow.progress import say, track
@@ -159,8 +159,7 @@ def build_trainer(network: Any, params: Params, *, num_images: int) -> Any:
             from_logits=True, label_smoothing=params.train.label_smoothing
         ),
         metrics=["accuracy"],
-        # XLA makes a CPU ten times slower and a GPU faster.
-        jit_compile=keras.backend.backend() != "tensorflow" or _has_gpu(),
+        jit_compile=use_xla(),
     )
     trainer.optimizer.build(trainer.trainable_variables)
     return trainer
@@ -253,7 +252,3 @@ def _check_finite(row: dict[str, float], params: TrainParams) -> None:
             f"train: the loss became {row['loss']} in epoch {row['epoch']:.0f}; lower train.learning_rate "
             f"(now {params.learning_rate:g}), or use train.precision float32"
         )
-
-
-def _has_gpu() -> bool:
-    return any(device.startswith("gpu") for device in keras.distribution.list_devices())
