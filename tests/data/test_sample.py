@@ -90,6 +90,15 @@ def test_draw_sample_names_files_as_kaggle_does(sample):
     assert numbers == set(range(len(sample)))
 
 
+def test_draw_sample_numbers_files_after_shuffling(sample, copies):
+    numbers = np.array([int(file[-12:-4]) for file in sample["file"]])
+
+    for emotion in ("angry", "happy", "surprise"):
+        assert np.ptp(numbers[sample["label"] == emotion]) > 0.8 * len(sample)
+    # Unshuffled, each copy would come in the last rows.
+    assert min(numbers[group].max() for group in copies) < 0.9 * NUM_FACES
+
+
 def test_draw_sample_copies_faces_exactly(copies):
     assert [len(group) for group in copies] == [2] * NUM_EXACT
 
