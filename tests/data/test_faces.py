@@ -12,7 +12,8 @@ from numpy.random import PCG64, Generator
 
 from ferflow.data.clutter import draw_clutter
 from ferflow.data.drawing import draw_face
-from ferflow.data.face_traits import random_expression, random_identity, random_view
+from ferflow.data.expressions import random_expression
+from ferflow.data.face_traits import random_identity, random_view
 from ferflow.data.faces import (
     FaceDetector,
     HaarDetector,
@@ -126,6 +127,14 @@ def test_score_faces_stops_looking_once_a_score_is_accepted() -> None:
         value: [number for shade, number in detector.looks if shade == value] for value in (25, 100, 200)
     }
     assert looks_of == {25: [0, 1, 2], 100: [0, 1, 2], 200: [0, 1]}
+
+
+def test_score_faces_gives_the_best_of_the_looks() -> None:
+    class FadingDetector(BrightnessDetector):
+        def look(self, image: np.ndarray, number: int) -> float:
+            return (0.2, 0.4, 0.1)[number]
+
+    assert score_faces(shades(9), FadingDetector(), accept_score=0.5, workers=1).tolist() == [0.4]
 
 
 def test_score_faces_gives_constant_images_zero_without_a_look() -> None:
