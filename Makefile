@@ -40,5 +40,5 @@ lock:  ## Resolve pyproject.toml anew into requirements.txt (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --all-extras \
 	  --python-version 3.11 --upgrade pyproject.toml --output-file requirements.txt
 
-clean:  ## Remove what runs wrote (data, models, reports); DVC's cache and .venv stay
-	rm -rf data models reports .ferflow
+clean:  ## Remove what runs wrote (data, models, reports, checkpoints); DVC's cache and .venv stay
+	rm -rf data models reports .ferflow/checkpoints

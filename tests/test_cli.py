@@ -78,8 +78,8 @@ def test_profile_writes_params_and_says_what_next(tmp_path):
 def test_profile_keeps_an_edited_file_and_says_so(tmp_path):
     (tmp_path / "profiles").symlink_to(REPOSITORY / "profiles")
     (tmp_path / "params.yaml").write_text("mine: 1\n")
-    assert "params.yaml.bak" in ferflow("profile", "sample", cwd=tmp_path).stdout
-    assert (tmp_path / "params.yaml.bak").read_text() == "mine: 1\n"
+    assert "params.yaml.bak1" in ferflow("profile", "sample", cwd=tmp_path).stdout
+    assert (tmp_path / "params.yaml.bak1").read_text() == "mine: 1\n"
 
 
 def test_model_summary_prints_the_counts_of_the_paper():

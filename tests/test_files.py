@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -54,6 +55,32 @@ def test_atomic_file_leaves_the_old_one_when_the_block_raises(tmp_path):
         raise ZeroDivisionError
     assert target.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["figure.json"]
+
+
+def test_atomic_file_sweeps_up_what_a_killed_run_left(tmp_path):
+    (tmp_path / "figure.tmp-99999.json").write_text("half")
+    (tmp_path / "other.json").write_text("other")
+    with atomic_file(tmp_path / "figure.json") as fresh:
+        fresh.write_text("new")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["figure.json", "other.json"]
+
+
+def test_atomic_directory_is_left_as_it_was_when_the_last_rename_fails(tmp_path, monkeypatch):
+    target = tmp_path / "result"
+    target.mkdir()
+    (target / "old.txt").write_text("old")
+    rename = Path.rename
+
+    def fail_at_the_new(path, to):
+        if to == target and not path.name.endswith("-old"):
+            raise OSError(28, "No space left on device")
+        return rename(path, to)
+
+    monkeypatch.setattr(Path, "rename", fail_at_the_new)
+    with pytest.raises(OutputError, match="disk is full"), atomic_directory(target) as fresh:
+        (fresh / "new.txt").write_text("new")
+    assert [path.name for path in target.iterdir()] == ["old.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["result"]
 
 
 def test_atomic_file_says_why_it_cannot_write(tmp_path):

@@ -53,6 +53,14 @@ def test_check_params_names_an_unknown_key(sample_values):
         check_params(sample_values, origin="params.yaml")
 
 
+@pytest.mark.parametrize("key", ["strategy", "augment.strength", "model.interpolation", "model.literal"])
+def test_check_params_names_an_unknown_key_whole(sample_values, key):
+    *sections, last = key.split(".")
+    (sample_values[sections[0]] if sections else sample_values)[last] = 1
+    with pytest.raises(ParamsError, match=rf"params\.yaml: {key}: unknown key"):
+        check_params(sample_values, origin="params.yaml")
+
+
 def test_check_params_names_a_missing_key(sample_values):
     del sample_values["train"]["epochs"]
     with pytest.raises(ParamsError, match=r"train\.epochs: missing"):
@@ -64,6 +72,7 @@ def test_check_params_names_a_missing_key(sample_values):
     [
         ({"download.source": "archive"}, "needs the path"),
         ({"model.weights": "imagenet"}, "no imagenet weights"),
+        ({"model.backbone": "resnet50v2", "model.weights": "imagenet"}, "do not fit stem stride2"),
         ({"model.depths": [1]}, "one of each a stage"),
         ({"train.optimizer": "adam", "train.weight_decay": 0.1}, "use adamw"),
         ({"train.warmup_epochs": 100.0}, "less than epochs"),

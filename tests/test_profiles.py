@@ -76,8 +76,21 @@ def test_write_profile_keeps_an_edited_file_beside(tmp_path):
     edited = (PROFILES / "sample.yaml").read_text().replace("seed: 20131", "seed: 7")
     target.write_text(edited)
     backup = write_profile("cpu", [], profiles=PROFILES, target=target)
-    assert backup is not None
+    assert backup == tmp_path / "params.yaml.bak1"
+    target.write_text("mine: 2\n")
+    assert write_profile("cpu", [], profiles=PROFILES, target=target) == tmp_path / "params.yaml.bak2"
     assert backup.read_text() == edited
+
+
+def test_write_profile_names_a_damaged_profile(tmp_path):
+    (tmp_path / "cpu.yaml").write_text("train: [1")
+    with pytest.raises(ParamsError, match=r"cpu\.yaml: not readable as YAML"):
+        write_profile("cpu", [], profiles=tmp_path, target=tmp_path / "params.yaml")
+
+
+def test_write_profile_without_profiles_names_the_cure(tmp_path):
+    with pytest.raises(ParamsError, match="run the command in the repository's folder"):
+        write_profile("cpu", [], profiles=tmp_path / "profiles", target=tmp_path / "params.yaml")
 
 
 def test_write_profile_needs_no_backup_of_a_profile(tmp_path):

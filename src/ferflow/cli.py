@@ -120,7 +120,7 @@ def train(params: ParamsOption = layout.PARAMS) -> None:
 
 @app.command(rich_help_panel=_STAGES)
 def evaluate(params: ParamsOption = layout.PARAMS) -> None:
-    """Score the test images once, with and without those that have a copy in train."""
+    """Score the test images once, with and without those that have a copy in train or val."""
     from ferflow.params import load_params
     from ferflow.stages import evaluate as stage
 

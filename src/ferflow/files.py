@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -60,15 +61,17 @@ def atomic_directory(target: Path) -> Iterator[Path]:
             if path.is_file():
                 _sync(path)
         fresh.chmod(0o755)
+        _sync(fresh)
         old = target.with_name(f"{target.name}.tmp-old")
         if target.exists():
             target.rename(old)
         fresh.rename(target)
+        _sync(target.parent)
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise output_error(target, error) from error
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        _sweep(target)
 
 
 @contextmanager
@@ -83,14 +86,15 @@ def atomic_file(target: Path) -> Iterator[Path]:
     fresh = target.with_name(f"{target.stem}.tmp-{os.getpid()}{target.suffix}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep_files(target)
         yield fresh
         _sync(fresh)
         fresh.replace(target)
+        _sync(target.parent)
     except OSError as error:
         raise output_error(target, error) from error
     finally:
-        if fresh.is_file():
-            fresh.unlink()
+        _sweep_files(target)
 
 
 def write_json(target: Path, content: Any) -> None:
@@ -144,14 +148,24 @@ def stage_lock(stage: str, *, directory: Path, on_wait: Any = None) -> Iterator[
 
 
 def _sweep(target: Path) -> None:
-    """Undo what a killed run left beside `target`."""
+    """Undo what this or a killed run left of `target` under temporary names."""
     old = target.with_name(f"{target.name}.tmp-old")
     if old.exists() and not target.exists():
         old.rename(target)
-    for leftover in target.parent.glob(f"{target.name}.tmp-*"):
+    for leftover in target.parent.glob(f"{glob.escape(target.name)}.tmp-*"):
         shutil.rmtree(leftover, ignore_errors=True)
 
 
+def _sweep_files(target: Path) -> None:
+    """Remove what this or a killed run left of `target` under temporary names."""
+    for leftover in target.parent.glob(f"{glob.escape(target.stem)}.tmp-*{target.suffix}"):
+        leftover.unlink(missing_ok=True)
+
+
 def _sync(path: Path) -> None:
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())
+    """Have the kernel write a file's content, or a folder's entries, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

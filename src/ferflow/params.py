@@ -6,6 +6,7 @@ and what is allowed. Defaults live in the YAML files, not here: a missing key is
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -15,6 +16,8 @@ from ruamel.yaml.error import YAMLError
 
 from ferflow.errors import ParamsError
 from ferflow.labels import IMAGE_SIZE
+
+_UNION_MEMBER = re.compile(r"(int|str|constrained-int|literal\[.*\])$")
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Dropout = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
@@ -123,8 +126,10 @@ class ModelParams(_Section):
 
     @model_validator(mode="after")
     def _keys_fit_backbone(self) -> Self:
-        if self.backbone == "resnet50v2" and self.stem == "stride1" and self.weights == "imagenet":
-            raise ValueError("weights imagenet do not fit stem stride1; use stem imagenet or weights null")
+        if self.backbone == "resnet50v2" and self.stem != "imagenet" and self.weights == "imagenet":
+            raise ValueError(
+                f"weights imagenet do not fit stem {self.stem}; use stem imagenet or weights null"
+            )
         if self.backbone == "resnet_v2":
             if len(self.widths) != len(self.depths) or not self.widths:
                 raise ValueError(
@@ -224,8 +229,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ParamsError(
-            f"{path}: not found; run the command in the repository's folder, "
-            "or write the file with 'ferflow profile sample'"
+            f"{path}: not found; run the command in the repository's folder; "
+            "'ferflow profile sample' writes the file there"
         ) from None
     except (OSError, UnicodeDecodeError, YAMLError) as error:
         raise ParamsError(
@@ -257,12 +262,10 @@ def check_params(values: dict[str, Any], *, origin: str) -> Params:
 
 
 def _describe(problem: Any) -> str:
-    # A union adds the tried member to the location; keys of params are all that a user knows.
-    key = ".".join(
-        str(part)
-        for part in problem["loc"]
-        if not str(part).startswith(("literal[", "constrained", "int", "str"))
-    )
+    # A union adds the member it tried to the location, such as `int` or `literal['all']`.
+    parts = [str(part) for part in problem["loc"]]
+    is_unknown = problem["type"] in ("extra_forbidden", "missing")
+    key = ".".join(part for part in parts if is_unknown or not _UNION_MEMBER.match(part))
     found = problem["input"]
     if problem["type"] == "extra_forbidden":
         return f"{key}: unknown key (value {found!r}); remove it or mend its spelling"

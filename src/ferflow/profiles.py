@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ def load_profile(name: str, *, profiles: Path) -> Params:
 def write_profile(name: str, changes: Iterable[str], *, profiles: Path, target: Path) -> Path | None:
     """Write a profile with changes as the parameter file; comments and order are kept.
 
-    A parameter file that no profile equals was edited by hand: it is kept beside as `.bak`.
+    A parameter file that no profile equals was edited by hand: it is kept beside as `.bak1` and so on.
 
     Args:
         name: Name of the profile.
@@ -43,6 +44,7 @@ def write_profile(name: str, changes: Iterable[str], *, profiles: Path, target: 
         OutputError: The file cannot be written.
     """
     source = _find(name, profiles)
+    read_yaml(source)
     yaml = _commented_yaml()
     content = yaml.load(source.read_text(encoding="utf-8"))
     for change in changes:
@@ -70,8 +72,9 @@ def _commented_yaml() -> YAML:
 def _find(name: str, profiles: Path) -> Path:
     path = profiles / f"{name}.yaml"
     if not path.is_file():
-        known = ", ".join(sorted(found.stem for found in profiles.glob("*.yaml"))) or "none"
-        raise ParamsError(f"{path}: there is no profile {name!r}; known in {profiles}/: {known}")
+        known = ", ".join(sorted(found.stem for found in profiles.glob("*.yaml")))
+        cure = f"known are {known}" if known else "run the command in the repository's folder"
+        raise ParamsError(f"{path}: there is no profile {name!r}; {cure}")
     return path
 
 
@@ -98,7 +101,11 @@ def _keep_edits(target: Path, profiles: Path) -> Path | None:
         present = {}
     if any(present == read_yaml(profile) for profile in profiles.glob("*.yaml")):
         return None
-    backup = target.with_name(f"{target.name}.bak")
+    backup = next(
+        path
+        for number in itertools.count(1)
+        if not (path := target.with_name(f"{target.name}.bak{number}")).exists()
+    )
     with atomic_file(backup) as fresh:
         fresh.write_bytes(target.read_bytes())
     return backup

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 _SECONDS_BETWEEN_LINES = 10.0
 
 
-def track(items: Iterable[Item], *, total: int | None, label: str) -> Iterator[Item]:
+def track(items: Iterable[Item], *, total: int | None, label: str) -> Generator[Item, None, None]:
     """Yield the items while showing on stderr how many are done and how long the rest takes.
 
     Args:

@@ -130,6 +130,19 @@ def test_a_loss_that_is_not_finite_names_the_cure(tmp_path, tiny_params, bars):
         _train(params, bars, tmp_path)
 
 
+def test_exhausted_memory_names_batch_size_and_image_size(tmp_path, tiny_params, bars, monkeypatch):
+    from ferflow.model import training
+
+    def too_large(*arguments, **options):
+        import tensorflow
+
+        raise tensorflow.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    monkeypatch.setattr(training, "_run_epoch", too_large)
+    with pytest.raises(ModelError, match=r"train\.batch_size 16 at model\.image_size 48; lower .*try 8"):
+        _train(tiny_params, bars, tmp_path)
+
+
 def test_frozen_layers_stay_as_they_were(tmp_path, tiny_params, bars):
     params = tiny_params.model_copy(
         update={"model": tiny_params.model.model_copy(update={"unfreeze_layers": 0})}

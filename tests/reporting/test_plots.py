@@ -12,6 +12,7 @@ from ferflow.labels import EMOTIONS
 from ferflow.model import paper
 from ferflow.model.metrics import calibration, roc_curves
 from ferflow.reporting import plots
+from ferflow.reporting.history import plot_history
 from tests.reporting.conftest import make_scored
 
 HISTORY = {
@@ -32,7 +33,7 @@ def _draw_all(scored, folder):
     plots.plot_reliability(calibration(labels, probabilities, num_bins=10), folder / "reliability.png")
     plots.plot_classes(results.classes, folder / "per_class.png", paper_recalls=paper.CLASS_RECALLS)
     plots.plot_examples(scored.images, labels, probabilities, folder / "examples.png")
-    plots.plot_history(HISTORY, folder / "history.png")
+    plot_history(HISTORY, folder / "history.png")
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
@@ -91,10 +92,10 @@ def test_plot_examples_takes_the_surest_answers_first(tmp_path):
 
 def test_plot_history_marks_the_first_best_epoch(tmp_path):
     tied = {**HISTORY, "val_accuracy": [0.3, 0.5, 0.5]}
-    plots.plot_history(HISTORY, tmp_path / "one.png")
-    plots.plot_history(tied, tmp_path / "tied.png")
+    plot_history(HISTORY, tmp_path / "one.png")
+    plot_history(tied, tmp_path / "tied.png")
     later = {**HISTORY, "val_accuracy": [0.3, 0.5, 0.51]}
-    plots.plot_history(later, tmp_path / "later.png")
+    plot_history(later, tmp_path / "later.png")
     orange = [_num_orange(tmp_path / name, left=0.4) for name in ("one.png", "tied.png", "later.png")]
 
     # The mark in the panel of the loss stands at epoch 2, 2 and 3.
@@ -111,7 +112,7 @@ def _num_orange(path, *, left: float) -> float:
 
 
 def test_plot_history_of_one_epoch_is_drawn(tmp_path):
-    plots.plot_history({name: values[:1] for name, values in HISTORY.items()}, tmp_path / "history.png")
+    plot_history({name: values[:1] for name, values in HISTORY.items()}, tmp_path / "history.png")
 
     assert (tmp_path / "history.png").stat().st_size > 1000
 
@@ -120,4 +121,4 @@ def test_plots_that_cannot_be_written_name_the_file_and_a_cure(tmp_path):
     (tmp_path / "plots").write_text("a file where a folder should be")
 
     with pytest.raises(OutputError, match=r"history\.png: cannot be written"):
-        plots.plot_history(HISTORY, tmp_path / "plots" / "history.png")
+        plot_history(HISTORY, tmp_path / "plots" / "history.png")

@@ -23,7 +23,7 @@ def test_summarise_gives_figures_and_where_to_look(tmp_path):
     _write_reports(tmp_path, "archive")
     text = summarise(tmp_path)
     assert "0.7000  (0.6000 to 0.8000) on 1,200 test images" in text
-    assert "on 1,100 without a copy in train" in text
+    assert "on 1,100 without a copy in train or val" in text
     assert "12,345 parameters, best epoch 3 of 5" in text
     assert "report.html" in text
     assert "drawn" not in text

@@ -11,6 +11,7 @@ import contextlib
 import os
 import sys
 import tempfile
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +70,12 @@ def read_source(params: DownloadParams, *, seed: int) -> SourceContent:
     if params.source == "kaggle":
         return _read_kaggle(params)
     path = Path(params.path or "")
+    try:
+        path.stat()
+    except FileNotFoundError:
+        pass  # The readers below say so.
+    except (OSError, ValueError) as error:
+        raise SourceError(f"download.path: {params.path!r} cannot be looked at ({error}); mend it") from error
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise SourceError(f"{path}: is a pipe or device; set download.path to a file or folder")
     _check_sha256(path, params.sha256)
@@ -145,6 +152,7 @@ def _fetch_from_kaggle(folder: Path) -> Path:
     except (
         OSError,  # all of requests' errors and the disk's
         ValueError,
+        zipfile.BadZipFile,
         exceptions.UnauthenticatedError,
         exceptions.CredentialError,
         exceptions.DataCorruptionError,

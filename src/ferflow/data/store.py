@@ -116,7 +116,7 @@ def read_arrays(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
         raise DataError(f"{path}: not found; run the stage that writes it (dvc repro)") from None
     except KeyError as error:
         raise DataError(f"{path}: holds no array {error}; run the stage that writes it again") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: damaged ({error}); run the stage that writes it again") from error
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ferflow.data.store import read_arrays
 from ferflow.errors import DataError
-from ferflow.labels import EMOTIONS
+from ferflow.labels import EMOTIONS, IMAGE_SIZE
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,24 @@ def load_subset(path: Path) -> LabelledImages:
     """Read a subset that the split stage wrote.
 
     Raises:
-        DataError: The file is missing, damaged, empty, or holds a label that is none.
+        DataError: The file is missing, damaged, empty, or its arrays are no images and labels.
     """
     arrays = read_arrays(path, ("images", "labels"))
     images, labels = arrays["images"], arrays["labels"]
-    if not len(images) or len(images) != len(labels) or labels.max() >= len(EMOTIONS):
+    shape = (len(labels), IMAGE_SIZE, IMAGE_SIZE)
+    if images.shape != shape or images.dtype != np.uint8 or labels.shape != shape[:1]:
         raise DataError(
-            f"{path}: {len(images)} images and {len(labels)} labels, expected as many of each, "
-            f"more than none, and labels below {len(EMOTIONS)}; run the split stage again"
+            f"{path}: images {images.dtype} {images.shape} and labels {labels.shape}, expected uint8 {shape} "
+            f"and {shape[:1]}; run the split stage again"
+        )
+    if len(labels) == 0:
+        raise DataError(
+            f"{path}: holds no image; see split.scheme, split.validation_share, split.test_share and "
+            "split.leaked in params.yaml and run the split stage again"
+        )
+    if labels.max() >= len(EMOTIONS):
+        raise DataError(
+            f"{path}: holds label {labels.max()}, expected 0 to {len(EMOTIONS) - 1}; "
+            "run the split stage again"
         )
     return LabelledImages(images, labels)

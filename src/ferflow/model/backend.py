@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
+
+from ferflow.errors import ModelError
+
+_OUT_OF_MEMORY = re.compile(r"RESOURCE_EXHAUSTED|ResourceExhausted|[Oo]ut of memory|OOM when allocating")
 
 
 def load_keras() -> Any:
@@ -38,11 +44,54 @@ def set_up_process(seed: int, precision: str) -> None:
     keras.config.set_dtype_policy(precision)
 
 
+def backend_version() -> str:
+    """Keras and its backend with their versions, such as `keras 3.15.1 tensorflow 2.21.0`."""
+    keras = load_keras()
+    name = keras.backend.backend()
+    return f"keras {keras.__version__} {name} {importlib.metadata.version(name)}"
+
+
 def use_xla() -> bool:
     """Whether a step gains by XLA: not on TensorFlow's CPU, which it makes ten times slower."""
     keras = load_keras()
     on_gpu = any(device.startswith("gpu") for device in keras.distribution.list_devices())
     return on_gpu or keras.backend.backend() != "tensorflow"
+
+
+@contextmanager
+def memory_errors(key: str, batch_size: int, image_size: int) -> Iterator[None]:
+    """Turn a backend's report of exhausted memory into an error that names the cure.
+
+    Args:
+        key: The parameter that sets the batch size.
+        batch_size: Its value.
+        image_size: The network's `model.image_size`.
+
+    Raises:
+        ModelError: Memory was exhausted inside the block.
+    """
+    try:
+        yield
+    except (MemoryError, _backend_error()) as error:
+        if not isinstance(error, MemoryError) and not _OUT_OF_MEMORY.search(
+            f"{type(error).__name__} {error}"
+        ):
+            raise
+        raise ModelError(
+            f"memory is exhausted by {key} {batch_size} at model.image_size {image_size}; lower {key} "
+            f"(try {max(1, batch_size // 2)}) or model.image_size"
+        ) from error
+
+
+def _backend_error() -> type[Exception]:
+    """What the backend raises for a failed step, exhausted memory among it."""
+    if load_keras().backend.backend() == "jax":
+        import jax
+
+        return cast("type[Exception]", jax.errors.JaxRuntimeError)
+    import tensorflow
+
+    return cast("type[Exception]", tensorflow.errors.OpError)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ augmentation is not part of it.
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -116,13 +117,15 @@ def load_network(path: Path) -> Any:
         raise ModelError(f"{path}: not found; train a model first (dvc repro train)")
     try:
         network = keras.saving.load_model(path, compile=False)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
         raise ModelError(
             f"{path}: not a loadable Keras model ({_first_line(error)}); train it again"
         ) from error
-    if network.output_shape != (None, len(EMOTIONS)):
+    shapes = (network.input_shape, network.output_shape)
+    expected = ((None, IMAGE_SIZE, IMAGE_SIZE, 1), (None, len(EMOTIONS)))
+    if shapes != expected:
         raise ModelError(
-            f"{path}: gives outputs of shape {network.output_shape}, expected (None, {len(EMOTIONS)}); "
+            f"{path}: takes and gives arrays of shape {shapes}, expected {expected}; "
             "use a model that 'ferflow train' wrote"
         )
     return network
@@ -168,7 +171,7 @@ def _load_weights(backbone: Any, path: Path) -> None:
         raise ModelError(
             f"model.weights: {path} holds no backbone {backbone.name!r}; use a matching model"
         ) from None
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
         raise ModelError(
             f"model.weights: {path} does not fit backbone {backbone.name!r} ({_first_line(error)}); "
             "use weights that were saved from the same backbone, stem, widths and depths"

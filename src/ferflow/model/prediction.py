@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ferflow.errors import ModelError
 from ferflow.labels import EMOTIONS
-from ferflow.model.backend import use_xla
+from ferflow.model.backend import memory_errors, use_xla
 from ferflow.progress import track
 
 _SUM_TOLERANCE = 0.01
@@ -30,15 +30,17 @@ def predict_probabilities(
         (N, 7) float64 probabilities in the order of `EMOTIONS`.
 
     Raises:
-        ModelError: The network gives something else than probabilities.
+        ModelError: The network gives something else than probabilities, or a batch does not fit into memory.
     """
     network.jit_compile = use_xla()
     batch_size = min(batch_size, max(1, len(images)))
     starts = range(0, len(images), batch_size)
-    batches = [
-        _predict_batch(network, images[start : start + batch_size], batch_size=batch_size, flip=flip)
-        for start in track(starts, total=len(starts), label="predicting")
-    ]
+    sizes: list[Any] = [getattr(layer, "size", images.shape[1]) for layer in network.layers]
+    with memory_errors("evaluate.batch_size", batch_size, max(sizes)):
+        batches = [
+            _predict_batch(network, images[start : start + batch_size], batch_size=batch_size, flip=flip)
+            for start in track(starts, total=len(starts), label="predicting")
+        ]
     probabilities = np.concatenate([np.empty((0, len(EMOTIONS))), *batches])
     sums = probabilities.sum(axis=1)
     if not np.all(np.abs(sums - 1) <= _SUM_TOLERANCE):  # NaN fails as well

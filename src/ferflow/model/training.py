@@ -16,7 +16,7 @@ import numpy as np
 from ferflow.data.subsets import LabelledImages
 from ferflow.errors import ModelError
 from ferflow.model.augment import Augment
-from ferflow.model.backend import load_keras, use_xla
+from ferflow.model.backend import load_keras, memory_errors
 from ferflow.model.checkpoint import CheckpointStore, arrays_to_variables, variables_to_arrays
 from ferflow.params import Params, TrainParams
 from ferflow.progress import say, track
@@ -75,6 +75,11 @@ class _StepProgress(keras.callbacks.Callback):  # type: ignore[misc, name-define
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
         next(self._steps, None)
 
+    def close(self) -> None:
+        """Count the last step and end the display."""
+        next(self._steps, None)
+        self._steps.close()
+
 
 def train_network(
     network: Any,
@@ -101,36 +106,18 @@ def train_network(
         The state after the last epoch, with the whole history.
 
     Raises:
-        ModelError: The loss is no longer finite.
+        ModelError: The loss is no longer finite, or the batch does not fit into memory.
         OutputError: A checkpoint cannot be written.
     """
     trainer = build_trainer(network, params, num_images=len(training.images))
     state, best_weights = _restore(trainer, network, checkpoints)
-    inputs, targets = training.inputs(), training.targets()
-    num_steps = math.ceil(len(inputs) / params.train.batch_size)
+    num_steps = math.ceil(len(training.images) / params.train.batch_size)
     progress = _StepProgress(num_steps * (params.train.epochs - state.epoch))
     while state.epoch < params.train.epochs and not _is_stalled(state, params.train):
-        _reseed(trainer, params.seed, state.epoch)
-        batches = EpochBatches(
-            inputs, targets, batch_size=params.train.batch_size, order_seed=(params.seed, state.epoch)
-        )
-        rate = float(trainer.optimizer.learning_rate)
-        fitted = trainer.fit(batches, epochs=1, shuffle=False, verbose=0, callbacks=[progress]).history
-        scored = trainer.evaluate(
-            validation.inputs(),
-            validation.targets(),
-            batch_size=params.train.batch_size * 2,
-            verbose=0,
-            return_dict=True,
-        )
-        row = {
-            "epoch": state.epoch + 1,
-            "learning_rate": rate,
-            "loss": fitted["loss"][0],
-            "accuracy": fitted["accuracy"][0],
-            "val_loss": scored["loss"],
-            "val_accuracy": scored["accuracy"],
-        }
+        with memory_errors("train.batch_size", params.train.batch_size, params.model.image_size):
+            row = _run_epoch(
+                trainer, training, validation, params=params, epoch=state.epoch, progress=progress
+            )
         _check_finite(row, params.train)
         if row["val_accuracy"] > state.best_accuracy:
             best_weights = variables_to_arrays("best", network.weights)
@@ -138,6 +125,7 @@ def train_network(
         _save(state, trainer, best_weights, checkpoints)
         if on_epoch is not None:
             on_epoch(row)
+    progress.close()
     arrays_to_variables("best", best_weights, network.weights)
     return state
 
@@ -159,10 +147,47 @@ def build_trainer(network: Any, params: Params, *, num_images: int) -> Any:
             from_logits=True, label_smoothing=params.train.label_smoothing
         ),
         metrics=["accuracy"],
-        jit_compile=use_xla(),
+        # TensorFlow's affine transform, which Augment uses, has no XLA kernel.
+        jit_compile=keras.backend.backend() != "tensorflow",
     )
     trainer.optimizer.build(trainer.trainable_variables)
     return trainer
+
+
+def _run_epoch(
+    trainer: Any,
+    training: LabelledImages,
+    validation: LabelledImages,
+    *,
+    params: Params,
+    epoch: int,
+    progress: _StepProgress,
+) -> dict[str, float]:
+    """Fit one epoch, counted from 0, and score the validation images; returns the history row."""
+    _reseed(trainer, params.seed, epoch)
+    batches = EpochBatches(
+        training.inputs(),
+        training.targets(),
+        batch_size=params.train.batch_size,
+        order_seed=(params.seed, epoch),
+    )
+    rate = float(trainer.optimizer.learning_rate)
+    fitted = trainer.fit(batches, epochs=1, shuffle=False, verbose=0, callbacks=[progress]).history
+    scored = trainer.evaluate(
+        validation.inputs(),
+        validation.targets(),
+        batch_size=params.train.batch_size * 2,
+        verbose=0,
+        return_dict=True,
+    )
+    return {
+        "epoch": epoch + 1,
+        "learning_rate": rate,
+        "loss": fitted["loss"][0],
+        "accuracy": fitted["accuracy"][0],
+        "val_loss": scored["loss"],
+        "val_accuracy": scored["accuracy"],
+    }
 
 
 def _build_optimizer(params: TrainParams, steps_per_epoch: int) -> Any:
@@ -194,7 +219,8 @@ def _advance(state: TrainingState, row: dict[str, float], optimizer: Any, params
     """Take an epoch's row into the state and reduce the rate where the loss no longer falls.
 
     The rules are those of Keras' ModelCheckpoint (on validation accuracy) and ReduceLROnPlateau
-    (on validation loss); here they are part of the state, so that a resumed run follows them too.
+    (on validation loss, with `min_delta=0`); here they are part of the state, so that a resumed
+    run follows them too.
     """
     state.epoch += 1
     state.history.append(row)
@@ -249,6 +275,7 @@ def _restore(trainer: Any, network: Any, checkpoints: CheckpointStore) -> tuple[
 def _check_finite(row: dict[str, float], params: TrainParams) -> None:
     if not (math.isfinite(row["loss"]) and math.isfinite(row["val_loss"])):
         raise ModelError(
-            f"train: the loss became {row['loss']} in epoch {row['epoch']:.0f}; lower train.learning_rate "
+            f"train: in epoch {row['epoch']:.0f} the loss became {row['loss']:g} and the validation loss "
+            f"{row['val_loss']:g}; lower train.learning_rate "
             f"(now {params.learning_rate:g}), or use train.precision float32"
         )

@@ -11,6 +11,9 @@ from matplotlib.figure import Figure
 
 from ferflow.files import atomic_file
 
+INK = "#1f2937"
+BLUE, ORANGE, GREEN, GREY = "#2563a8", "#d9730d", "#2f8f6b", "#a3a9b3"
+
 _STYLE = {
     "axes.axisbelow": True,
     "axes.edgecolor": "#8a8f98",

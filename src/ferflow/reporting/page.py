@@ -13,6 +13,7 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
+from ferflow.errors import DataError
 from ferflow.files import atomic_file
 from ferflow.labels import EMOTIONS
 from ferflow.model import paper
@@ -148,7 +149,8 @@ def _facts(name: str, report: Mapping[str, Any]) -> Mapping[str, Any]:
 def _images(reports_dir: Path) -> dict[str, str]:
     """File stem to data URI of every picture of the reports."""
     paths = [*sorted(reports_dir.glob("*.png")), *sorted((reports_dir / "plots").glob("*.png"))]
-    return {
-        path.stem: "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
-        for path in paths
-    }
+    try:
+        contents = {path.stem: base64.b64encode(path.read_bytes()).decode("ascii") for path in paths}
+    except OSError as error:
+        raise DataError(f"{error.filename}: cannot be read ({error.strerror}); write it again") from error
+    return {name: f"data:image/png;base64,{content}" for name, content in contents.items()}

@@ -15,13 +15,11 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from ferflow.labels import EMOTIONS
-from ferflow.reporting.figure import save_figure
+from ferflow.reporting.figure import BLUE, GREEN, GREY, INK, ORANGE, save_figure
 
 if TYPE_CHECKING:  # its scikit-learn takes a second to load, and no figure needs it
     from ferflow.model.metrics import CalibrationBins, ClassScores, RocCurve
 
-_INK = "#1f2937"
-_BLUE, _ORANGE, _GREEN, _GREY = "#2563a8", "#d9730d", "#2f8f6b", "#a3a9b3"
 # Told apart by people who do not see red and green (after Okabe and Ito).
 _EMOTION_COLOURS = dict(
     zip(EMOTIONS, ("#d55e00", "#009e73", "#aa4499", "#e69f00", "#7f7f7f", "#0072b2", "#56b4e9"), strict=True)
@@ -52,7 +50,7 @@ def plot_confusion_matrix(matrix: NDArray[np.int64], path: Path) -> None:
         axes.set_xlabel("predicted")
         axes.set_ylabel("true")
         for (row, column), share in np.ndenumerate(shares):
-            colour = "white" if share > 0.55 else _INK
+            colour = "white" if share > 0.55 else INK
             weight = "bold" if row == column else "normal"
             axes.text(
                 column, row - 0.1, f"{share:.0%}", ha="center", va="center", color=colour, weight=weight
@@ -80,11 +78,11 @@ def plot_roc(curves: Sequence[RocCurve], areas: Mapping[str, float | None], path
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        axes.plot([0, 1], [0, 1], color=_GREY, linewidth=1, linestyle=(0, (4, 3)))
+        axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=(0, (4, 3)))
         for curve in curves:
             area = areas.get(curve.name)
             label = curve.name if area is None else f"{curve.name}  {area:.3f}"
-            style: dict[str, Any] = {"color": _EMOTION_COLOURS.get(curve.name, _INK), "linewidth": 1.5}
+            style: dict[str, Any] = {"color": _EMOTION_COLOURS.get(curve.name, INK), "linewidth": 1.5}
             if curve.name not in _EMOTION_COLOURS:
                 style |= {"linewidth": 2.4, "linestyle": (0, (1, 0.6))}
             axes.plot(curve.false_positive_rate, curve.true_positive_rate, label=label, **style)
@@ -116,17 +114,17 @@ def plot_reliability(bins: CalibrationBins, path: Path) -> None:
         upper, lower = figure.subplots(2, sharex=True, height_ratios=(3, 1))
         upper.bar(centres[filled], bins.accuracy[filled], width=widths[filled] * 0.92, color="#9cc0e7")
         upper.plot(
-            [0, 1], [0, 1], color=_GREY, linewidth=1, linestyle=(0, (4, 3)), label="perfect calibration"
+            [0, 1], [0, 1], color=GREY, linewidth=1, linestyle=(0, (4, 3)), label="perfect calibration"
         )
         upper.plot(
-            bins.confidence[filled], bins.accuracy[filled], "o-", color=_BLUE, markersize=4, label="this run"
+            bins.confidence[filled], bins.accuracy[filled], "o-", color=BLUE, markersize=4, label="this run"
         )
         upper.set(xlim=(0, 1), ylim=(0, 1.02))
         upper.set_ylabel("share that is right")
         upper.set_title(f"expected calibration error {bins.expected_error():.3f}")
         upper.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         upper.legend(loc="upper left")
-        lower.bar(centres, bins.count, width=widths * 0.92, color=_GREY)
+        lower.bar(centres, bins.count, width=widths * 0.92, color=GREY)
         lower.set_ylabel("images")
         lower.set_xlabel("probability of the predicted class")
         lower.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
@@ -149,12 +147,12 @@ def plot_classes(
         OutputError: The file cannot be written.
     """
     series = [
-        ("recall", [entry.recall or 0.0 for entry in classes.values()], _BLUE),
+        ("recall", [entry.recall or 0.0 for entry in classes.values()], BLUE),
         ("precision", [entry.precision or 0.0 for entry in classes.values()], "#9cc0e7"),
-        ("F1", [entry.f1 or 0.0 for entry in classes.values()], _GREEN),
+        ("F1", [entry.f1 or 0.0 for entry in classes.values()], GREEN),
     ]
     if paper_recalls is not None:
-        series.insert(0, ("recall in the paper", [paper_recalls[name] for name in classes], _GREY))
+        series.insert(0, ("recall in the paper", [paper_recalls[name] for name in classes], GREY))
     names = [f"{name}\n{entry.support:,}" for name, entry in classes.items()]
 
     def draw(figure: Figure) -> None:
@@ -166,7 +164,7 @@ def plot_classes(
             bars = axes.bar(positions + index * width, values, width * 0.94, label=label, color=colour)
             if "recall" in label:
                 texts = [f"{value:.2f}"[1:] if value < 1 else "1" for value in values]
-                axes.bar_label(bars, texts, size=8, color=_INK, padding=1)
+                axes.bar_label(bars, texts, size=8, color=INK, padding=1)
         axes.set_xticks(range(len(classes)), names)
         axes.tick_params(axis="x", length=0)
         axes.set_ylim(0, 1.05)
@@ -174,45 +172,6 @@ def plot_classes(
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(series))
 
     save_figure(draw, path, size=(10, 4.4))
-
-
-def plot_history(history: Mapping[str, Sequence[float]], path: Path) -> None:
-    """Draw loss, accuracy and learning rate over the epochs, with the best epoch marked.
-
-    Args:
-        history: Columns `epoch`, `learning_rate`, `loss`, `accuracy`, `val_loss`, `val_accuracy`,
-            each with one value an epoch. The best epoch is the first of highest `val_accuracy`.
-        path: The PNG that is written.
-
-    Raises:
-        OutputError: The file cannot be written.
-    """
-    values = {name: np.asarray(column, dtype=float) for name, column in history.items()}
-    epochs = values["epoch"]
-
-    def draw(figure: Figure) -> None:
-        panels = figure.subplots(1, 3, width_ratios=(3, 3, 2))
-        for axes, name in zip(panels, ("accuracy", "loss"), strict=False):
-            axes.plot(epochs, values[name], ".-", color=_GREY, label="train (augmented)")
-            axes.plot(epochs, values[f"val_{name}"], ".-", color=_BLUE, label="validation")
-            axes.set_title(name)
-        panels[0].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        panels[2].plot(epochs, values["learning_rate"], ".-", color=_GREEN)
-        panels[2].set_title("learning rate")
-        panels[2].set_ylim(bottom=0)
-        if len(epochs):
-            best = int(np.argmax(values["val_accuracy"]))
-            best_accuracy = values["val_accuracy"][best]
-            label = f"best epoch {epochs[best]:.0f}: {best_accuracy:.1%}"
-            for axes in panels[:2]:
-                axes.axvline(epochs[best], color=_ORANGE, linewidth=1, linestyle=(0, (4, 3)))
-            panels[0].plot(epochs[best], best_accuracy, "o", color=_ORANGE, markersize=7, label=label)
-        for axes in panels:
-            axes.set_xlabel("epoch")
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        panels[0].legend(loc="lower right")
-
-    save_figure(draw, path, size=(11.5, 3.8))
 
 
 def plot_examples(
@@ -251,14 +210,14 @@ def plot_examples(
                 chosen = np.flatnonzero((labels == row) & ((predicted == row) == is_right))
                 chosen = chosen[np.argsort(-confidence[chosen], kind="stable")][:examples_per_class]
                 if len(chosen) == 0:
-                    axes.text(left, top + side / 2, "none", va="center", color=_GREY)
+                    axes.text(left, top + side / 2, "none", va="center", color=GREY)
                 for number, index in enumerate(chosen):
                     x = left + number * pitch
                     tile = images[index]
                     axes.imshow(tile, cmap="gray", vmin=0, vmax=255, extent=(x, x + side, top + side, top))
                     name = "" if is_right else f"{EMOTIONS[predicted[index]]} "
                     caption = f"{name}{confidence[index]:.0%}"
-                    colour = _INK if is_right else _ORANGE
+                    colour = INK if is_right else ORANGE
                     axes.text(
                         x + side / 2,
                         top + side + 0.05,
@@ -275,4 +234,4 @@ def plot_examples(
 
 
 def _say_nothing_to_draw(axes: Any) -> None:
-    axes.text(0.5, 0.6, "no class has a curve:\nall images are of one class", ha="center", color=_INK)
+    axes.text(0.5, 0.6, "no class has a curve:\nall images are of one class", ha="center", color=INK)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from ferflow.errors import DataError
+from ferflow.reporting.outline import read_report
 
 
 def summarise(reports_dir: Path) -> str:
@@ -18,12 +18,25 @@ def summarise(reports_dir: Path) -> str:
     Raises:
         DataError: A report is missing or damaged.
     """
-    metrics, training, source = (
-        _read(reports_dir / name) for name in ("metrics.json", "train.json", "download.json")
+    names = ("metrics.json", "train.json", "download.json")
+    try:
+        lines = _figures(*(_read(reports_dir / name) for name in names))
+    except KeyError as error:
+        raise DataError(f"{reports_dir}: a report lacks {error}; run 'dvc repro' again") from None
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"Look next: {reports_dir / 'report.html'} in a browser; 'dvc metrics show'; 'dvc plots show'.",
+            "Then:      'ferflow profile cpu' for the real FER-2013, or 'dvc exp run -S train.epochs=30'.",
+        ]
     )
+
+
+def _figures(metrics: dict[str, Any], training: dict[str, Any], source: dict[str, Any]) -> list[str]:
     lines = [
         f"accuracy   {_accuracy(metrics)} test images",
-        f"leak-free  {_accuracy(metrics['leak_free'])} without a copy in train",
+        f"leak-free  {_accuracy(metrics['leak_free'])} without a copy in train or val",
         f"trained    {training['parameters']['total']:,} parameters, best epoch {training['best_epoch']} of "
         f"{training['epochs_run']}, validation accuracy {training['val_accuracy']:.4f}",
     ]
@@ -31,14 +44,7 @@ def summarise(reports_dir: Path) -> str:
         lines.append(
             "data       drawn faces: the figures show that the pipeline works, not how well it knows people"
         )
-    return "\n".join(
-        [
-            *lines,
-            "",
-            f"Look next: {reports_dir / 'report.html'} in a browser; 'dvc metrics show'; 'dvc plots show'.",
-            "Then:      'ferflow profile cpu' for the real FER-2013, or 'dvc exp run -S train.epochs=12'.",
-        ]
-    )
+    return lines
 
 
 def _accuracy(scores: Any) -> str:
@@ -50,10 +56,8 @@ def _accuracy(scores: Any) -> str:
     )
 
 
-def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(f"{path}: not found; run 'dvc repro' first") from None
-    except ValueError as error:
-        raise DataError(f"{path}: damaged ({error}); run 'dvc repro' again") from error
+def _read(path: Path) -> dict[str, Any]:
+    report = read_report(path)
+    if report is None:
+        raise DataError(f"{path}: not found; run 'dvc repro' first")
+    return report

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferflow.data.store import Column, read_arrays, read_csv, write_csv
+from ferflow.data.subsets import load_subset
 from ferflow.errors import DataError
 from ferflow.files import write_json
-from ferflow.labels import EMOTIONS, IMAGE_SIZE
+from ferflow.labels import EMOTIONS
 from ferflow.params import EvaluateParams
 from ferflow.progress import say
 
@@ -131,9 +132,13 @@ def load_test(split_dir: Path) -> ScoredImages:
         DataError: A file is missing or damaged, there is no test image, or the two do not belong together.
     """
     path = split_dir / "test.npz"
-    arrays = read_arrays(path, ("images", "labels", "leaked"))
-    images, labels, leaked = arrays["images"], arrays["labels"], arrays["leaked"]
-    _check_arrays(images, labels, leaked, path)
+    test = load_subset(path)
+    labels, leaked = test.labels, read_arrays(path, ("leaked",))["leaked"]
+    if leaked.shape != labels.shape or leaked.dtype != bool:
+        raise DataError(
+            f"{path}: leaked is {leaked.dtype} {leaked.shape}, expected bool {labels.shape}; "
+            "run the split stage again"
+        )
     manifest_path = split_dir / "manifest.csv"
     manifest = read_csv(manifest_path, ("file", "label", "subset", "leaked"))
     is_test = manifest["subset"] == "test"
@@ -150,35 +155,8 @@ def load_test(split_dir: Path) -> ScoredImages:
         for subset in ("train", "val", "test")
     }
     return ScoredImages(
-        images, labels, leaked, manifest["file"][is_test], counts, int((leaks == "exact").sum())
+        test.images, labels, leaked, manifest["file"][is_test], counts, int((leaks == "exact").sum())
     )
-
-
-def _check_arrays(
-    images: NDArray[np.uint8], labels: NDArray[np.uint8], leaked: NDArray[np.bool_], path: Path
-) -> None:
-    shape = (len(labels), IMAGE_SIZE, IMAGE_SIZE)
-    if (
-        images.shape != shape
-        or images.dtype != np.uint8
-        or leaked.shape != labels.shape
-        or leaked.dtype != bool
-    ):
-        raise DataError(
-            f"{path}: images {images.dtype} {images.shape}, labels {labels.shape} and leaked {leaked.dtype} "
-            f"{leaked.shape}, expected uint8 {shape}, and labels and bool {labels.shape}; "
-            "run the split stage again"
-        )
-    if len(labels) == 0:
-        raise DataError(
-            f"{path}: holds no image, so there is nothing to score; see split.scheme, split.test_share and "
-            "split.leaked in params.yaml and run the split stage again"
-        )
-    if labels.max() >= len(EMOTIONS):
-        raise DataError(
-            f"{path}: holds label {labels.max()}, expected 0 to {len(EMOTIONS) - 1}; "
-            "run the split stage again"
-        )
 
 
 def _say_what_is_undefined(report: EvaluateReport) -> None:

@@ -21,14 +21,26 @@ from ferflow.progress import say
 if TYPE_CHECKING:
     from ferflow.model.training import TrainingState
 
+# The modules that decide what training computes.
+_CODE = (
+    "labels.py",
+    "data/subsets.py",
+    "model/augment.py",
+    "model/backend.py",
+    "model/checkpoint.py",
+    "model/network.py",
+    "model/residual.py",
+    "model/training.py",
+)
+
 
 @dataclass(frozen=True)
 class TrainReport:
     """What training did; saved as `reports/train.json`.
 
     Attributes:
-        run: Fingerprint of parameters, data, code and backend; equal runs have equal fingerprints.
-        backend: The Keras backend.
+        run: Fingerprint of all that decides the result; equal runs have equal fingerprints.
+        backend: Keras, its backend and their versions.
         num_training: Images that were fitted.
         num_validation: Images that chose the epoch.
         parameters: Numbers of parameters: total, trainable, frozen.
@@ -63,15 +75,14 @@ def run(
     """
     training, validation = (load_subset(split_dir / f"{name}.npz") for name in ("train", "val"))
     # After the inputs are known to be good: these load Keras.
-    from ferflow.model.backend import load_keras, set_up_process
+    from ferflow.model.backend import backend_version, set_up_process
     from ferflow.model.checkpoint import CheckpointStore
     from ferflow.model.network import build_network, count_parameters
     from ferflow.model.saving import save_network
     from ferflow.model.training import train_network
 
-    keras = load_keras()
     used = params.model_dump(include={"seed", "model", "augment", "train"})
-    fingerprint = _fingerprint(used, split_dir, f"{keras.backend.backend()} {keras.__version__}")
+    fingerprint = _fingerprint(params, used, split_dir)
     set_up_process(params.seed, params.train.precision)
     network = build_network(params.model)
     counts = count_parameters(network)
@@ -89,7 +100,7 @@ def run(
     _write_history(state, reports_dir)
     report = TrainReport(
         run=fingerprint,
-        backend=keras.backend.backend(),
+        backend=backend_version(),
         num_training=len(training.images),
         num_validation=len(validation.images),
         parameters=counts._asdict(),
@@ -103,13 +114,18 @@ def run(
     return report
 
 
-def _fingerprint(used: dict[str, object], split_dir: Path, backend: str) -> str:
-    code = sorted(Path(__file__).parents[1].glob("model/*.py"))
+def _fingerprint(params: Params, used: dict[str, object], split_dir: Path) -> str:
+    """What decides the result of training: parameters, data, starting weights, code, versions."""
+    from ferflow.model.backend import backend_version
+
+    package = Path(__file__).parents[1]
+    weights = Path(params.model.weights or "")
+    inputs = [split_dir / "train.npz", split_dir / "val.npz", *([weights] if weights.is_file() else [])]
     parts = {
         "params": used,
-        "backend": backend,
-        "code": [sha256_of(path) for path in code],
-        "data": [sha256_of(split_dir / f"{name}.npz") for name in ("train", "val")],
+        "backend": backend_version(),
+        "code": [sha256_of(package / name) for name in _CODE],
+        "inputs": [sha256_of(path) for path in inputs],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -122,7 +138,7 @@ def _describe(row: dict[str, float], epochs: int) -> str:
 
 
 def _write_history(state: TrainingState, reports_dir: Path) -> None:
-    from ferflow.reporting.plots import plot_history
+    from ferflow.reporting.history import plot_history
 
     columns = {
         name: [f"{row[name]:.0f}" if name == "epoch" else f"{row[name]:.6g}" for row in state.history]
