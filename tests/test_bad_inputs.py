@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -79,7 +81,34 @@ def test_bad_input_is_one_error_and_leaves_nothing(name, tmp_path, sample_values
     _assert_refused(work, code, capfd.readouterr().err, says)
 
 
-def test_output_that_cannot_be_written_is_one_error(tmp_path, sample_values, monkeypatch, capfd):
+@pytest.mark.parametrize(
+    ("number", "cure"),
+    [(errno.ENOSPC, "free some space"), (errno.EROFS, "choose another place"), (errno.EACCES, "permissions")],
+    ids=["full disk", "read-only disk", "read-only folder"],
+)
+def test_output_that_cannot_be_written_is_one_error(
+    number, cure, tmp_path, sample_values, monkeypatch, capfd
+):
+    """The disk's answer is given by a stand-in: as root, no folder is read-only."""
+    archive = write_zip(tmp_path / "in.zip", layout())
+    sample_values["download"] |= {"source": "archive", "path": str(archive)}
+    _write_params(tmp_path, sample_values)
+
+    def refuse(path: Path, to: Path) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    code = _ferflow(monkeypatch, tmp_path, "download")
+
+    printed = capfd.readouterr().err
+    assert code == 1
+    assert "error: data/raw: cannot be written" in printed
+    assert cure in printed
+    assert not list((tmp_path / "data").rglob("*"))
+    assert not (tmp_path / "reports").exists()
+
+
+def test_a_file_where_a_folder_should_be_is_one_error_and_stays(tmp_path, sample_values, monkeypatch, capfd):
     archive = write_zip(tmp_path / "in.zip", layout())
     sample_values["download"] |= {"source": "archive", "path": str(archive)}
     _write_params(tmp_path, sample_values)

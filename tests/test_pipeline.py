@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ferflow.files import stage_lock
 from ferflow.params import load_params
 from ferflow.profiles import write_profile
 from tests.conftest import REPOSITORY
@@ -146,21 +147,92 @@ def test_a_train_key_reruns_train_and_evaluate_only(repository: Path):
     assert set(json.loads(stale)) == {"train", "evaluate"}
 
 
-@pytest.mark.parametrize("stage", ["download", "face-filter", "split", "evaluate"])
-def test_a_killed_stage_leaves_whole_files_and_completes_when_run_again(repository: Path, stage: str):
+# Runs `ferflow` and dies by SIGKILL at the n-th rename, before it or after it: between two renames is
+# where a result of several files could be left half old, half new.
+_DIE_AT_RENAME = """
+import os, signal, sys
+from pathlib import Path
+
+place, moment = int(sys.argv.pop(1)), sys.argv.pop(1)
+renames = 0
+
+def dying(rename):
+    def replacement(path, target):
+        global renames
+        renames += 1
+        if renames == place and moment == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = rename(path, target)
+        if renames == place and moment == "after":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+    return replacement
+
+Path.rename, Path.replace = dying(Path.rename), dying(Path.replace)
+from ferflow.cli import main
+main()
+"""
+_UNITS = ("data/raw", "data/filtered", "data/split")
+
+
+def _units(folder: Path) -> dict[str, dict[str, str]]:
+    """The digests of each unit of output: a data folder as a whole, or one file of the reports."""
+    units: dict[str, dict[str, str]] = {}
+    for name, digest in _digests(folder).items():
+        unit = next((unit for unit in _UNITS if name.startswith(f"{unit}/")), name)
+        units.setdefault(unit, {})[name] = digest
+    return {unit: names for unit, names in units.items() if ".tmp-" not in unit}
+
+
+def _change_params(folder: Path) -> None:
+    """Change a number of each data stage, so that its results differ from the finished ones."""
+    text = (folder / "params.yaml").read_text()
+    for old, new in (
+        ("seed: 20131", "seed: 7"),
+        ("validation_share: 0.1 ", "validation_share: 0.2 "),
+        ("scheme: kaggle", "scheme: paper"),
+        ("min_score: 0.35", "min_score: 0.6"),
+        ("accept_score: 0.5", "accept_score: 0.9"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    (folder / "params.yaml").write_text(text)
+
+
+@pytest.mark.parametrize("stage", ["download", "face-filter", "split"])
+def test_a_stage_killed_at_any_rename_leaves_old_or_new_and_completes(repository: Path, stage: str):
+    old = _units(repository)
+    _change_params(repository)
+    shutil.copytree(repository, repository.with_name("clean"), symlinks=True)
+    _run(repository.with_name("clean"), "ferflow", stage)
+    new = _units(repository.with_name("clean"))
+    assert new != old
+    num_kills = 0
+    for place in range(1, 9):
+        for moment in ("before", "after"):
+            command = [sys.executable, "-c", _DIE_AT_RENAME, str(place), moment, stage]
+            done = subprocess.run(command, cwd=repository, capture_output=True, check=False)
+            assert done.returncode in (0, -signal.SIGKILL), done.stderr
+            num_kills += done.returncode != 0
+            for unit, digests in _units(repository).items():
+                assert digests in (old.get(unit), new.get(unit)), f"{unit} is torn"
+    assert num_kills >= 4
+    _run(repository, "ferflow", stage)
+    assert _units(repository) == new
+    assert not list(repository.glob("**/*.tmp-*"))
+
+
+def test_two_runs_of_a_stage_do_not_write_at_the_same_time(repository: Path):
     before = _digests(repository)
-    started = time.monotonic()
-    _run(repository, "ferflow", stage)
-    seconds = time.monotonic() - started
-    for share in (0.5, 0.8, 0.95):
-        process = _start(repository, "ferflow", stage)
-        time.sleep(seconds * share)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        # Nothing half-written: what stands under its own name is what a whole run writes.
-        left = {name: digest for name, digest in _digests(repository).items() if ".tmp-" not in name}
-        assert left.items() <= before.items()
-    _run(repository, "ferflow", stage)
+    (repository / "data" / "split" / "manifest.csv").unlink()
+    with stage_lock("split", directory=repository / ".ferflow" / "locks"):
+        log = (repository / "log").open("w+")
+        second = subprocess.Popen(["ferflow", "split"], cwd=repository, env=_environment(), stderr=log)
+        _wait_for(lambda: "waiting" in (repository / "log").read_text())
+        assert f"stage split is being run by process {os.getpid()}" in (repository / "log").read_text()
+        assert not (repository / "data" / "split" / "manifest.csv").exists()
+    assert second.wait(timeout=60) == 0
+    log.close()
     assert _digests(repository) == before
 
 
@@ -188,7 +260,7 @@ def test_dvc_killed_with_its_stage_left_running_then_repro_completes(repository:
     children = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     process.wait()
-    assert any(child.is_running() for child in children)
+    assert any(child.status() != psutil.STATUS_ZOMBIE for child in children if child.is_running())
     printed = _run(repository, "make", "--no-print-directory", "-o", "install", "repro")
-    assert "Running stage 'train'" in printed
+    assert "stage train is being run by process" in printed
     assert _digests(repository) == before

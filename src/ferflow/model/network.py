@@ -107,6 +107,11 @@ def parameter_counts(params: ModelParams) -> ParameterCounts:
     return count_parameters(build_network(params.model_copy(update={"weights": None})))
 
 
+def image_size_of(network: Any) -> int:
+    """The side in pixels that a network resizes its images to."""
+    return next((layer.size for layer in network.layers if isinstance(layer, Pixels)), IMAGE_SIZE)
+
+
 def load_network(path: Path) -> Any:
     """Load a network that training saved, ready to predict.
 

@@ -9,14 +9,19 @@ from numpy.typing import NDArray
 
 from ferflow.errors import ModelError
 from ferflow.labels import EMOTIONS
-from ferflow.model.backend import memory_errors, use_xla
+from ferflow.model.backend import use_xla
 from ferflow.progress import track
 
 _SUM_TOLERANCE = 0.01
 
 
 def predict_probabilities(
-    network: Any, images: NDArray[np.uint8], *, batch_size: int, flip: bool = False
+    network: Any,
+    images: NDArray[np.uint8],
+    *,
+    batch_size: int,
+    flip: bool = False,
+    label: str | None = None,
 ) -> NDArray[np.float64]:
     """Run a network over images.
 
@@ -25,22 +30,22 @@ def predict_probabilities(
         images: (N, 48, 48) uint8, 0-255, grey.
         batch_size: Images a step.
         flip: Average the probabilities with those of the mirrored images.
+        label: What to call the work where its progress is to be shown.
 
     Returns:
         (N, 7) float64 probabilities in the order of `EMOTIONS`.
 
     Raises:
-        ModelError: The network gives something else than probabilities, or a batch does not fit into memory.
+        ModelError: The network gives something else than probabilities.
     """
     network.jit_compile = use_xla()
     batch_size = min(batch_size, max(1, len(images)))
     starts = range(0, len(images), batch_size)
-    sizes: list[Any] = [getattr(layer, "size", images.shape[1]) for layer in network.layers]
-    with memory_errors("evaluate.batch_size", batch_size, max(sizes)):
-        batches = [
-            _predict_batch(network, images[start : start + batch_size], batch_size=batch_size, flip=flip)
-            for start in track(starts, total=len(starts), label="predicting")
-        ]
+    tracked = track(starts, total=len(starts), label=label) if label else starts
+    batches = [
+        _predict_batch(network, images[start : start + batch_size], batch_size=batch_size, flip=flip)
+        for start in tracked
+    ]
     probabilities = np.concatenate([np.empty((0, len(EMOTIONS))), *batches])
     sums = probabilities.sum(axis=1)
     if not np.all(np.abs(sums - 1) <= _SUM_TOLERANCE):  # NaN fails as well

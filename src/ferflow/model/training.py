@@ -12,12 +12,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ferflow.data.subsets import LabelledImages
 from ferflow.errors import ModelError
 from ferflow.model.augment import Augment
 from ferflow.model.backend import load_keras, memory_errors
 from ferflow.model.checkpoint import CheckpointStore, arrays_to_variables, variables_to_arrays
+from ferflow.model.prediction import predict_probabilities
 from ferflow.params import Params, TrainParams
 from ferflow.progress import say, track
 
@@ -48,20 +50,25 @@ class TrainingState:
 
 
 class EpochBatches(keras.utils.PyDataset):  # type: ignore[misc, name-defined]
-    """The batches of one epoch, in an order drawn from (seed, epoch)."""
+    """The batches of one epoch, in an order drawn from (seed, epoch), all of one size.
+
+    The last batch is filled up with the first images of the order: a batch of another shape would
+    be compiled anew, and oneDNN under TensorFlow 2.21 corrupts memory when the shape changes.
+    """
 
     def __init__(self, inputs: Any, targets: Any, *, batch_size: int, order_seed: tuple[int, int]) -> None:
         super().__init__()
         self._inputs = inputs
         self._targets = targets
-        self._batch_size = batch_size
-        self._order = np.random.default_rng(order_seed).permutation(len(inputs))
+        order = np.random.default_rng(order_seed).permutation(len(inputs))
+        num_batches = math.ceil(len(order) / batch_size)
+        self._batches = np.resize(order, (num_batches, batch_size))
 
     def __len__(self) -> int:
-        return math.ceil(len(self._order) / self._batch_size)
+        return len(self._batches)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        rows = self._order[index * self._batch_size : (index + 1) * self._batch_size]
+        rows = self._batches[index]
         return self._inputs[rows], self._targets[rows]
 
 
@@ -115,10 +122,16 @@ def train_network(
     progress = _StepProgress(num_steps * (params.train.epochs - state.epoch))
     while state.epoch < params.train.epochs and not _is_stalled(state, params.train):
         with memory_errors("train.batch_size", params.train.batch_size, params.model.image_size):
-            row = _run_epoch(
-                trainer, training, validation, params=params, epoch=state.epoch, progress=progress
+            fitted = _fit_epoch(trainer, training, params=params, epoch=state.epoch, progress=progress)
+            probabilities = predict_probabilities(
+                network, validation.images, batch_size=params.train.batch_size
             )
-        _check_finite(row, params.train)
+        row = {
+            "epoch": state.epoch + 1,
+            **fitted,
+            "val_loss": _cross_entropy(probabilities, validation.labels),
+            "val_accuracy": float((probabilities.argmax(axis=1) == validation.labels).mean()),
+        }
         if row["val_accuracy"] > state.best_accuracy:
             best_weights = variables_to_arrays("best", network.weights)
         _advance(state, row, trainer.optimizer, params.train)
@@ -154,16 +167,15 @@ def build_trainer(network: Any, params: Params, *, num_images: int) -> Any:
     return trainer
 
 
-def _run_epoch(
+def _fit_epoch(
     trainer: Any,
     training: LabelledImages,
-    validation: LabelledImages,
     *,
     params: Params,
     epoch: int,
     progress: _StepProgress,
 ) -> dict[str, float]:
-    """Fit one epoch, counted from 0, and score the validation images; returns the history row."""
+    """Fit one epoch, counted from 0; returns its learning rate, loss and accuracy."""
     _reseed(trainer, params.seed, epoch)
     batches = EpochBatches(
         training.inputs(),
@@ -173,21 +185,19 @@ def _run_epoch(
     )
     rate = float(trainer.optimizer.learning_rate)
     fitted = trainer.fit(batches, epochs=1, shuffle=False, verbose=0, callbacks=[progress]).history
-    scored = trainer.evaluate(
-        validation.inputs(),
-        validation.targets(),
-        batch_size=params.train.batch_size * 2,
-        verbose=0,
-        return_dict=True,
-    )
-    return {
-        "epoch": epoch + 1,
-        "learning_rate": rate,
-        "loss": fitted["loss"][0],
-        "accuracy": fitted["accuracy"][0],
-        "val_loss": scored["loss"],
-        "val_accuracy": scored["accuracy"],
-    }
+    loss = fitted["loss"][0]
+    if not math.isfinite(loss):
+        raise ModelError(
+            f"train: the loss became {loss} in epoch {epoch + 1}; lower train.learning_rate "
+            f"(now {params.train.learning_rate:g}), or use train.precision float32"
+        )
+    return {"learning_rate": rate, "loss": loss, "accuracy": fitted["accuracy"][0]}
+
+
+def _cross_entropy(probabilities: NDArray[np.float64], labels: NDArray[np.uint8]) -> float:
+    """Mean of the negative logarithm of the right class's probability; never infinite."""
+    right = probabilities[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(right, keras.config.epsilon())).mean())
 
 
 def _build_optimizer(params: TrainParams, steps_per_epoch: int) -> Any:
@@ -270,12 +280,3 @@ def _restore(trainer: Any, network: Any, checkpoints: CheckpointStore) -> tuple[
     state = TrainingState(**content)
     say(f"going on after epoch {state.epoch} of a run that was stopped")
     return state, {name: value for name, value in arrays.items() if name.startswith("best")}
-
-
-def _check_finite(row: dict[str, float], params: TrainParams) -> None:
-    if not (math.isfinite(row["loss"]) and math.isfinite(row["val_loss"])):
-        raise ModelError(
-            f"train: in epoch {row['epoch']:.0f} the loss became {row['loss']:g} and the validation loss "
-            f"{row['val_loss']:g}; lower train.learning_rate "
-            f"(now {params.learning_rate:g}), or use train.precision float32"
-        )

@@ -82,8 +82,9 @@ def run(params: EvaluateParams, *, split_dir: Path, model_path: Path, reports_di
         ModelError: The model is missing, damaged or gives no probabilities.
         OutputError: A result cannot be written.
     """
+    from ferflow.model.backend import memory_errors
     from ferflow.model.metrics import confusion_matrix, score, score_classes
-    from ferflow.model.network import load_network
+    from ferflow.model.network import image_size_of, load_network
     from ferflow.model.prediction import predict_probabilities
     from ferflow.reporting.comparison import origin_of
     from ferflow.reporting.outline import read_report
@@ -91,12 +92,15 @@ def run(params: EvaluateParams, *, split_dir: Path, model_path: Path, reports_di
     from ferflow.reporting.plot_folder import write_plot_folder
 
     test = load_test(split_dir)
-    probabilities = predict_probabilities(
-        load_network(model_path),
-        test.images,
-        batch_size=params.batch_size,
-        flip=params.test_time_augmentation == "flip",
-    ).round(_DECIMALS)
+    network = load_network(model_path)
+    with memory_errors("evaluate.batch_size", params.batch_size, image_size_of(network)):
+        probabilities = predict_probabilities(
+            network,
+            test.images,
+            batch_size=params.batch_size,
+            flip=params.test_time_augmentation == "flip",
+            label="predicting",
+        ).round(_DECIMALS)
     scores, leak_free = (
         score(
             test.labels[rows],
