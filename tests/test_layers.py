@@ -11,6 +11,7 @@ import pytest
 
 from ferflow.cli import app
 from ferflow.params import Params, read_yaml
+from ferflow.stages import train
 from tests.conftest import REPOSITORY
 
 _PACKAGE = REPOSITORY / "src" / "ferflow"
@@ -111,3 +112,12 @@ def _imported_from(module: Path) -> set[Path]:
                 candidates = [place.with_suffix(".py") for place in (base, *names)]
                 waiting += [place for place in candidates if place.is_file()]
     return found
+
+
+def test_the_fingerprint_of_a_run_covers_the_code_that_trains():
+    imported = _imported_from(_PACKAGE / "model" / "training.py") | _imported_from(
+        _PACKAGE / "model" / "network.py"
+    )
+    storage = {"data/store.py", "files.py"}
+    names = {str(path.relative_to(_PACKAGE)) for path in imported if path.name not in _NOT_TRACKED}
+    assert names - storage == set(train._CODE)

@@ -29,6 +29,7 @@ _CODE = (
     "model/backend.py",
     "model/checkpoint.py",
     "model/network.py",
+    "model/prediction.py",
     "model/residual.py",
     "model/training.py",
 )
