@@ -13,6 +13,18 @@ from ferflow.params import Params, load_params, read_yaml
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
+# Table 1 of the paper: images of each class in the folders train and test.
+TABLE_1 = {
+    "angry": (3995, 958),
+    "disgust": (436, 111),
+    "fear": (4097, 1024),
+    "happy": (7215, 1774),
+    "neutral": (4965, 1233),
+    "sad": (4830, 1247),
+    "surprise": (3171, 831),
+    "all": (28709, 7178),
+}
+
 
 @pytest.fixture
 def sample_values() -> dict:

@@ -13,7 +13,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from ferflow.cli import main
-from tests.bad_inputs import BAD_INPUTS, layout, write_zip
+from tests.bad_inputs import BAD_INPUTS
+from tests.source_files import layout, write_zip
 
 Values = dict[str, Any]
 # What a wrong parameter does to the values, and what the message must say.

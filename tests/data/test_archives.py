@@ -18,7 +18,7 @@ import pytest
 from ferflow.data.archives import printable, read_members
 from ferflow.errors import SourceError
 from ferflow.params import DownloadParams
-from tests.bad_inputs import layout, write_folder, write_tar, write_zip
+from tests.source_files import layout, write_folder, write_tar, write_zip
 
 MEGABYTE = 1 << 20
 

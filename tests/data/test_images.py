@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from ferflow.data.images import BadImageError, decode_face, to_grey_face
-from tests.bad_inputs import cmyk_jpeg, encoded, face, huge_png
+from tests.source_files import cmyk_jpeg, encoded, face, huge_png
 
 MAX_PIXELS = 1_000_000
 

@@ -15,7 +15,7 @@ from ferflow.data.sources import SourceContent, read_source
 from ferflow.data.store import pixel_hashes
 from ferflow.errors import ParamsError, SourceError
 from ferflow.params import DownloadParams, check_params
-from tests.bad_inputs import csv_rows, encoded, face, layout, write_csv, write_folder, write_tar, write_zip
+from tests.source_files import csv_rows, encoded, face, layout, write_csv, write_folder, write_tar, write_zip
 
 
 @pytest.fixture

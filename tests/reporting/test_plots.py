@@ -72,7 +72,8 @@ def test_plot_classes_without_the_papers_recalls_draws_other_bars(scored, tmp_pa
 
 
 def test_plots_of_one_class_alone_are_drawn(tmp_path):
-    _draw_all(make_scored(classes=[3], num_images=8, num_leaked=0), tmp_path)
+    drawn = _draw_all(make_scored(classes=[3], num_images=8, num_leaked=0), tmp_path)
+    assert all(len(content) > 1000 for content in drawn.values())
 
 
 def test_plot_examples_takes_the_surest_answers_first(tmp_path):

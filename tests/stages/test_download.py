@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import json
 import resource
+import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ferflow.data.store import ImageTable
 from ferflow.errors import DataError, FerflowError, OutputError
+from ferflow.labels import CSV_EMOTIONS
 from ferflow.params import DownloadParams, Params
 from ferflow.stages import download
-from tests.bad_inputs import BAD_INPUTS, BadInput, layout, write_folder, write_zip
-
-TABLE_1 = {  # train and test images of FER-2013
-    "angry": (3995, 958),
-    "disgust": (436, 111),
-    "fear": (4097, 1024),
-    "happy": (7215, 1774),
-    "neutral": (4965, 1233),
-    "sad": (4830, 1247),
-    "surprise": (3171, 831),
-}
+from tests.bad_inputs import BAD_INPUTS, BadInput
+from tests.conftest import TABLE_1
+from tests.source_files import layout, write_csv, write_folder, write_zip
 
 
 def run(sample_params: Params, folder: Path, **changes: Any) -> download.DownloadReport:
@@ -166,7 +161,7 @@ def test_download_of_fer2013_gives_table_1(shared: Path, tmp_path, sample_params
         emotion: (counts["Training"], counts["PublicTest"] + counts["PrivateTest"])
         for emotion, counts in report.images.items()
     }
-    assert found == TABLE_1
+    assert found == {emotion: TABLE_1[emotion] for emotion in found}
     assert report.bad_images == ()
     assert report.data_sha256 == "5f96949adc4b0ecebc666d82f254fd0c84d371cedf019f1f41f5895cca705023"
     table = read_table(tmp_path)
@@ -174,3 +169,31 @@ def test_download_of_fer2013_gives_table_1(shared: Path, tmp_path, sample_params
     tested = table["sha256"][table["usage"] != "Training"].tolist()
     assert sum(value in training for value in tested) == 568
     assert (tmp_path / "out" / "raw" / "detector.onnx").stat().st_size == 229_738
+
+
+@pytest.mark.real_data
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["zip", "folder", "csv"])
+def test_fer2013_in_another_wrapping_is_the_same_data(kind, fer2013, shared, tmp_path, sample_params) -> None:
+    if kind == "csv":
+        rows = np.random.default_rng(1).permutation(len(fer2013))
+        path = _write_fer2013_csv(tmp_path / "fer2013.csv", fer2013.take(rows))
+        changes = {"source": "csv", "path": str(path)}
+    else:
+        with tarfile.open(shared / "data" / "fer2013.tar.xz") as tar:
+            files = {member.name: tar.extractfile(member).read() for member in tar if member.isfile()}
+        write = write_zip if kind == "zip" else write_folder
+        changes = {"source": "archive", "path": str(write(tmp_path / f"fer2013.{kind}", files))}
+
+    report = run(sample_params, tmp_path, **changes)
+
+    assert report.data_sha256 == "5f96949adc4b0ecebc666d82f254fd0c84d371cedf019f1f41f5895cca705023"
+    totals = {emotion: sum(counts.values()) for emotion, counts in report.images.items()}
+    assert totals == {emotion: sum(TABLE_1[emotion]) for emotion in totals}
+
+
+def _write_fer2013_csv(path: Path, table: ImageTable) -> Path:
+    numbers = np.array([str(number) for number in range(256)])
+    codes = [str(CSV_EMOTIONS.index(label)) for label in table["label"].tolist()]
+    pixels = [" ".join(numbers[image.ravel()]) for image in table.images]
+    return write_csv(path, [list(row) for row in zip(codes, pixels, table["usage"].tolist(), strict=True)])

@@ -12,19 +12,9 @@ from ferflow.data.store import ImageTable, pixel_hashes, read_arrays, read_csv
 from ferflow.errors import DataError
 from ferflow.labels import EMOTIONS
 from ferflow.stages import split
+from tests.conftest import TABLE_1
 from tests.data.pictures import brighten, draw_pictures
 
-# Table 1 of the paper: images of each class in the folders train and test.
-TABLE_1 = {
-    "angry": (3995, 958),
-    "disgust": (436, 111),
-    "fear": (4097, 1024),
-    "happy": (7215, 1774),
-    "neutral": (4965, 1233),
-    "sad": (4830, 1247),
-    "surprise": (3171, 831),
-    "all": (28709, 7178),
-}
 PER_CLASS = 30
 
 
