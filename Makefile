@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro test bench check format lock clean
+.PHONY: help install repro test test-jax bench check format lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ repro: install  ## Run the pipeline that params.yaml describes; then print its f
 
 test: install  ## Run all tests
 	$(BIN)/pytest
+
+test-jax: install  ## Run the tests of the networks and of training on JAX
+	KERAS_BACKEND=jax $(BIN)/pytest tests/model tests/stages/test_train.py
 
 bench: install  ## Time the data stages on FER-2013: make bench SOURCE=fer2013.zip DETECTOR=yunet.onnx
 	$(BIN)/python -m benchmarks.data_stages $(SOURCE) --detector $(DETECTOR)

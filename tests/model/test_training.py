@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import jax
+import keras
 import numpy as np
 import pytest
+import tensorflow
 
 from ferflow.data.subsets import LabelledImages
 from ferflow.errors import ModelError
@@ -134,8 +137,8 @@ def test_exhausted_memory_names_batch_size_and_image_size(tmp_path, tiny_params,
     from ferflow.model import training
 
     def too_large(*arguments, **options):
-        import tensorflow
-
+        if keras.backend.backend() == "jax":
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes")
         raise tensorflow.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
 
     monkeypatch.setattr(training, "_fit_epoch", too_large)

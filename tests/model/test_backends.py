@@ -1,0 +1,76 @@
+"""TensorFlow and JAX compute the same training."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.conftest import REPOSITORY
+
+# Trains 20 steps without augmentation from weights that depend on NumPy alone; prints the losses.
+_TRAIN = """
+import json, sys
+import numpy as np
+from ferflow.data.subsets import LabelledImages
+from ferflow.model.backend import set_up_process
+from ferflow.model.network import build_network
+from ferflow.model.training import EpochBatches, build_trainer
+from ferflow.params import check_params
+
+params = check_params(json.loads(sys.argv[1]), origin="test")
+set_up_process(params.seed, params.train.precision)
+random = np.random.default_rng(3)
+data = LabelledImages(random.integers(0, 256, (320, 48, 48), dtype=np.uint8), random.integers(0, 7, 320))
+network = build_network(params.model)
+network.set_weights([
+    random.normal(0, (2 / np.prod(weight.shape[:-1])) ** 0.5, weight.shape) if weight.ndim > 1 else weight
+    for weight in network.get_weights()
+])
+trainer = build_trainer(network, params, num_images=320)
+batches = EpochBatches(data.inputs(), data.targets(), batch_size=16, order_seed=(1, 0))
+trainer.reset_metrics()
+losses = []
+for step in range(len(batches)):
+    trainer.reset_metrics()
+    losses.append(float(trainer.train_on_batch(*batches[step], return_dict=True)["loss"]))
+print(json.dumps(losses))
+"""
+
+
+def _losses(backend: str, values: dict) -> list[float]:
+    done = subprocess.run(
+        [sys.executable, "-c", _TRAIN, json.dumps(values)],
+        cwd=REPOSITORY,
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_backends_have_equal_losses_over_20_steps(optimizer, sample_values):
+    sample_values["model"] |= {
+        "widths": [8, 16],
+        "depths": [1, 1],
+        "dense_units": 16,
+        "dropout_features": 0.0,
+        "dropout_head": 0.0,
+    }
+    sample_values["augment"] |= {"flip": False} | dict.fromkeys(
+        ("rotation", "zoom", "shift", "brightness", "contrast"), 0.0
+    )
+    # Small enough that rounding is not blown up by the steps themselves.
+    rate = {"sgd": 0.005, "adamw": 0.001}[optimizer]
+    sample_values["train"] |= {"batch_size": 16, "optimizer": optimizer, "learning_rate": rate}
+    tensorflow, jax = (_losses(backend, sample_values) for backend in ("tensorflow", "jax"))
+    assert len(jax) == 20
+    assert jax[0] != jax[-1]
+    np.testing.assert_allclose(jax, tensorflow, atol=1e-4)
