@@ -32,7 +32,7 @@ def test_load_without_a_generation_gives_none(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["arrays.npz", "state.json"])
-@pytest.mark.parametrize("damage", ["truncated", "flipped", "missing"])
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "missing", "of another epoch"])
 def test_load_passes_over_a_damaged_generation(tmp_path, name, damage):
     store = CheckpointStore(tmp_path, "a" * 64)
     _save(store, 1, 2)
@@ -40,6 +40,8 @@ def test_load_passes_over_a_damaged_generation(tmp_path, name, damage):
     content = path.read_bytes()
     if damage == "missing":
         path.unlink()
+    elif damage == "of another epoch":
+        path.write_bytes((path.parents[1] / "epoch-00001" / name).read_bytes())
     elif damage == "truncated":
         path.write_bytes(content[: len(content) // 2])
     else:

@@ -24,7 +24,7 @@ class Augment(keras.layers.Layer):  # type: ignore[misc, name-defined]
 
     Args:
         params: Strengths of the changes.
-        seed: Seed of the first draw; `seed_generator.state` may be reassigned.
+        seed: Seed of the first draw; the state after it is a variable of the layer.
     """
 
     def __init__(self, params: AugmentParams, *, seed: int, **options: Any) -> None:

@@ -1,7 +1,8 @@
 """Training: the same steps on every Keras backend, resumable to the bit.
 
-Everything random in an epoch (order, augmentation, dropout) is drawn from (seed, epoch). A run
-that goes on from the end of an epoch therefore ends with the weights of one that never stopped.
+The order of an epoch is drawn from (seed, epoch), and the states of all other random draws
+(augmentation, dropout) are variables of the trainer, saved with its weights. A run that goes on
+from the end of an epoch therefore ends with the weights of one that never stopped.
 """
 
 from __future__ import annotations
@@ -176,7 +177,6 @@ def _fit_epoch(
     progress: _StepProgress,
 ) -> dict[str, float]:
     """Fit one epoch, counted from 0; returns its learning rate, loss and accuracy."""
-    _reseed(trainer, params.seed, epoch)
     batches = EpochBatches(
         training.inputs(),
         training.targets(),
@@ -248,17 +248,6 @@ def _advance(state: TrainingState, row: dict[str, float], optimizer: Any, params
 def _is_stalled(state: TrainingState, params: TrainParams) -> bool:
     patience = params.early_stopping_patience
     return patience > 0 and state.epoch - state.best_epoch >= patience
-
-
-def _reseed(trainer: Any, seed: int, epoch: int) -> None:
-    """Set the state of every random layer from (seed, epoch, position)."""
-    for index, variable in enumerate(_seed_states(trainer)):
-        words = np.random.SeedSequence((seed, epoch, index)).generate_state(2)
-        variable.assign(words.astype(variable.dtype))
-
-
-def _seed_states(trainer: Any) -> list[Any]:
-    return [variable for variable in trainer.variables if variable.path.endswith("seed_generator_state")]
 
 
 def _save(state: TrainingState, trainer: Any, best_weights: Any, checkpoints: CheckpointStore) -> None:
