@@ -71,11 +71,12 @@ def test_check_params_names_a_missing_key(sample_values):
     ("changes", "expected"),
     [
         ({"download.source": "archive"}, "needs the path"),
-        ({"model.weights": "imagenet"}, "no imagenet weights"),
+        ({"download.path": "fer2013.zip"}, r"download\.path is 'fer2013\.zip', but source sample has none"),
+        ({"model.weights": "imagenet"}, "weights imagenet do not exist"),
         ({"model.backbone": "resnet50v2", "model.weights": "imagenet"}, "do not fit stem stride2"),
         ({"model.depths": [1]}, "one of each a stage"),
         ({"train.optimizer": "adam", "train.weight_decay": 0.1}, "use adamw"),
-        ({"train.warmup_epochs": 100.0}, "less than epochs"),
+        ({"train.warmup_epochs": 100.0}, r"train\.warmup_epochs is 100, expected less than epochs"),
     ],
 )
 def test_check_params_names_keys_that_contradict_each_other(sample_values, changes, expected):

@@ -146,7 +146,7 @@ def profile(
 
     backup = write_profile(name, changes or [], profiles=layout.PROFILES, target=layout.PARAMS)
     if backup is not None:
-        typer.echo(f"{layout.PARAMS} had been edited; the former file is {backup}")
+        typer.echo(f"{layout.PARAMS} held other values than a profile; they are kept in {backup}")
     typer.echo(f"{layout.PARAMS} now holds profile {name}; run 'dvc repro'")
 
 
@@ -169,11 +169,12 @@ def model_summary(
 
 
 @app.command()
-def summary() -> None:
+def summary(params: ParamsOption = layout.PARAMS) -> None:
     """Print the figures of the last run and where to look next."""
+    from ferflow.params import load_params
     from ferflow.reporting.summary import summarise
 
-    typer.echo(summarise(layout.REPORTS))
+    typer.echo(summarise(layout.REPORTS, load_params(params)))
 
 
 @app.command()

@@ -96,7 +96,7 @@ def _check_dvc(folder: Path) -> Check:
 def _check_data(params: Params) -> Check:
     source, path = params.download.source, params.download.path
     if source in ("archive", "csv"):
-        cure = "put the file there, or run 'ferflow profile NAME --set download.path=PATH'"
+        cure = f"put the file there, or mend download.path in params.yaml (source {source})"
         return Check("data", Path(str(path)).exists(), f"{source} {path}", cure)
     if source == "kaggle":
         try:

@@ -53,6 +53,10 @@ class DownloadParams(_Section):
     def _path_fits_source(self) -> Self:
         if self.source in ("archive", "csv") and not self.path:
             raise ValueError(f"path is null, but source {self.source} needs the path of the {self.source}")
+        if self.source in ("sample", "kaggle") and self.path is not None:
+            raise ValueError(
+                f"path is {self.path!r}, but source {self.source} has none; set source archive or csv"
+            )
         if self.source in ("sample", "kaggle") and self.sha256 is not None:
             raise ValueError(f"sha256 is set, but source {self.source} has no file to check; set it to null")
         return self
@@ -137,7 +141,7 @@ class ModelParams(_Section):
                     "backbone resnet_v2 needs one of each a stage"
                 )
             if self.weights == "imagenet":
-                raise ValueError("there are no imagenet weights for backbone resnet_v2; use null or a path")
+                raise ValueError("weights imagenet do not exist for backbone resnet_v2; use null or a path")
         return self
 
 
@@ -166,7 +170,8 @@ class TrainParams(_Section):
             )
         if self.schedule == "cosine" and self.warmup_epochs >= self.epochs:
             raise ValueError(
-                f"warmup_epochs is {self.warmup_epochs}, expected less than epochs ({self.epochs})"
+                f"warmup_epochs is {self.warmup_epochs:g}, expected less than epochs ({self.epochs}); "
+                "lower warmup_epochs or raise epochs"
             )
         return self
 
@@ -272,7 +277,7 @@ def _describe(problem: Any) -> str:
     if problem["type"] == "missing":
         return f"{key}: missing; add it, or start from a profile with 'ferflow profile NAME'"
     if problem["type"] == "value_error":
-        return f"{key}: {problem['ctx']['error']}"
+        return f"{key}.{problem['ctx']['error']}"  # The text begins with a key of the section.
     message = problem["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     return f"{key}: {found!r} found, expected {message}"
 

@@ -84,8 +84,10 @@ def _set(content: Any, change: str) -> None:
     place = content
     for section in sections:
         place = place.get(section) if hasattr(place, "get") else None
-    if not equals or not hasattr(place, "get") or last not in place or hasattr(place[last], "get"):
-        raise ParamsError(f"--set {change}: unknown key {key!r}; give KEY=VALUE such as train.epochs=3")
+    if not equals:
+        raise ParamsError(f"--set {change}: no value given; give KEY=VALUE such as train.epochs=3")
+    if not hasattr(place, "get") or last not in place or hasattr(place[last], "get"):
+        raise ParamsError(f"--set {change}: unknown key {key!r}; see profiles/ for the keys")
     try:
         place[last] = YAML(typ="safe").load(text)
     except YAMLError as error:
@@ -101,11 +103,13 @@ def _keep_edits(target: Path, profiles: Path) -> Path | None:
         present = {}
     if any(present == read_yaml(profile) for profile in profiles.glob("*.yaml")):
         return None
+    content = target.read_bytes()
     backup = next(
         path
         for number in itertools.count(1)
         if not (path := target.with_name(f"{target.name}.bak{number}")).exists()
+        or path.read_bytes() == content
     )
     with atomic_file(backup) as fresh:
-        fresh.write_bytes(target.read_bytes())
+        fresh.write_bytes(content)
     return backup

@@ -69,19 +69,31 @@ def read_source(params: DownloadParams, *, seed: int) -> SourceContent:
         return SourceContent(draw_sample(params.sample_images, seed=seed), ())
     if params.source == "kaggle":
         return _read_kaggle(params)
+    check_path(params)
     path = Path(params.path or "")
-    try:
-        path.stat()
-    except FileNotFoundError:
-        pass  # The readers below say so.
-    except (OSError, ValueError) as error:
-        raise SourceError(f"download.path: {params.path!r} cannot be looked at ({error}); mend it") from error
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise SourceError(f"{path}: is a pipe or device; set download.path to a file or folder")
     _check_sha256(path, params.sha256)
     if params.source == "csv":
         return _read_csv(path, params)
     return read_archive(path, params)
+
+
+def check_path(params: DownloadParams) -> None:
+    """See that the source's file or folder, where it has one, is there.
+
+    Raises:
+        SourceError: It is not, cannot be looked at, or is neither file nor folder.
+    """
+    if params.path is None:
+        return
+    path = Path(params.path)
+    try:
+        path.stat()
+    except FileNotFoundError:
+        raise SourceError(f"{path}: not found; mend download.path") from None
+    except (OSError, ValueError) as error:
+        raise SourceError(f"download.path: {params.path!r} cannot be looked at ({error}); mend it") from error
+    if not (path.is_file() or path.is_dir()):
+        raise SourceError(f"{path}: is a pipe or device; set download.path to a file or folder")
 
 
 def read_archive(path: Path, params: DownloadParams) -> SourceContent:

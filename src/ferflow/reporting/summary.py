@@ -6,45 +6,52 @@ from pathlib import Path
 from typing import Any
 
 from ferflow.errors import DataError
+from ferflow.params import Params
 from ferflow.reporting.outline import read_report
 
+_ABOUT_SAMPLE = (
+    "data       drawn faces: the figures show that the pipeline works, not how well it knows people"
+)
+_AFTER_SAMPLE = "Then:      'ferflow profile cpu' for the real FER-2013, or 'dvc exp run -S train.epochs=30'."
 
-def summarise(reports_dir: Path) -> str:
+
+def summarise(reports_dir: Path, params: Params) -> str:
     """The last run in a few lines.
 
     Args:
         reports_dir: Folder with the stages' reports.
+        params: The parameters of now; it is said if the run had others.
 
     Raises:
         DataError: A report is missing or damaged.
     """
     names = ("metrics.json", "train.json", "download.json")
+    metrics, training, source = (_read(reports_dir / name) for name in names)
     try:
-        lines = _figures(*(_read(reports_dir / name) for name in names))
+        lines = _figures(metrics, training)
+        is_sample = source["source"] == "sample"
+        is_stale = training["params"] != params.model_dump(include=set(training["params"]))
     except KeyError as error:
         raise DataError(f"{reports_dir}: a report lacks {error}; run 'dvc repro' again") from None
-    return "\n".join(
-        [
-            *lines,
-            "",
-            f"Look next: {reports_dir / 'report.html'} in a browser; 'dvc metrics show'; 'dvc plots show'.",
-            "Then:      'ferflow profile cpu' for the real FER-2013, or 'dvc exp run -S train.epochs=30'.",
-        ]
-    )
+    if is_stale or source["source"] != params.download.source:
+        lines.insert(0, "These figures are of other parameters than params.yaml now holds; run 'dvc repro'.")
+    if is_sample:
+        lines.append(_ABOUT_SAMPLE)
+    lines += [
+        "",
+        f"Look next: {reports_dir / 'report.html'} in a browser; 'dvc metrics show'; 'dvc plots show'.",
+    ]
+    lines.append(_AFTER_SAMPLE if is_sample else "Then:      'dvc exp run -S KEY=VALUE' to try a change.")
+    return "\n".join(lines)
 
 
-def _figures(metrics: dict[str, Any], training: dict[str, Any], source: dict[str, Any]) -> list[str]:
-    lines = [
+def _figures(metrics: dict[str, Any], training: dict[str, Any]) -> list[str]:
+    return [
         f"accuracy   {_accuracy(metrics)} test images",
         f"leak-free  {_accuracy(metrics['leak_free'])} without a copy in train or val",
         f"trained    {training['parameters']['total']:,} parameters, best epoch {training['best_epoch']} of "
         f"{training['epochs_run']}, validation accuracy {training['val_accuracy']:.4f}",
     ]
-    if source["source"] == "sample":
-        lines.append(
-            "data       drawn faces: the figures show that the pipeline works, not how well it knows people"
-        )
-    return lines
 
 
 def _accuracy(scores: Any) -> str:

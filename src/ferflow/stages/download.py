@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ferflow.data.detector import Detector, load_detector
-from ferflow.data.sources import BadImage, SourceContent, read_source
+from ferflow.data.sources import BadImage, SourceContent, check_path, read_source
 from ferflow.data.store import ImageTable
 from ferflow.errors import DataError
 from ferflow.files import atomic_directory, write_json
@@ -65,7 +65,8 @@ def run(params: DownloadParams, *, seed: int, output_dir: Path, report_path: Pat
         DetectorError: The detector is missing or not the pinned one.
         OutputError: The result cannot be written.
     """
-    # The detector first: it is quick, and to miss it after reading 36,000 images would be a pity.
+    # What is quick first: to miss the detector after reading 36,000 images would be a pity.
+    check_path(params)
     detector = load_detector(params.detector, attempts=params.fetch_attempts, timeout=params.fetch_timeout)
     content = read_source(params, seed=seed)
     origin = str(params.path) if params.source in ("archive", "csv") else f"source {params.source}"
