@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import resource
 import subprocess
@@ -90,11 +91,17 @@ def test_model_summary_prints_the_counts_of_the_paper():
     assert done.stderr == ""
 
 
-def test_completion_can_be_shown():
+def test_the_shell_completes_a_stage():
     done = subprocess.run(
-        [sys.executable, "-m", "ferflow", "--show-completion", "bash"],
+        [Path(sys.executable).with_name("ferflow")],
+        env={
+            **os.environ,
+            "_FERFLOW_COMPLETE": "complete_bash",
+            "COMP_WORDS": "ferflow fa",
+            "COMP_CWORD": "1",
+        },
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0
+    assert done.stdout.split() == ["face-filter"]
