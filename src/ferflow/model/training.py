@@ -37,8 +37,8 @@ class TrainingState:
         epoch: Number of finished epochs.
         best_epoch: The epoch, counted from 1, with the best validation accuracy (the first of equals).
         best_accuracy: That accuracy.
-        lowest_loss: The lowest validation loss since the rate was last reduced counted from the start.
-        epochs_without_lower_loss: Epochs since then; reset when the rate is reduced.
+        lowest_loss: The lowest validation loss so far.
+        epochs_without_lower_loss: Epochs since then, or since the rate was last reduced.
         history: One row an epoch with `HISTORY_COLUMNS`.
     """
 
