@@ -29,6 +29,11 @@ def test_check_params_accepts_the_sample(sample_values):
         ("train.batch_size", "64", "valid integer"),
         ("train.epochs", 2.5, "valid integer"),
         ("train.optimizer", "rmsprop", "adam"),
+        ("train.ema_momentum", 1.0, "less than 1"),
+        ("augment.erasing", 1.5, "less than or equal to 1"),
+        ("augment.erasing_area", 0.0, "greater than 0"),
+        ("augment.mixup", -1.0, "greater than or equal to 0"),
+        ("evaluate.test_time_augmentation", "tencrop", "ten_crop"),
         ("augment.flip", "yes", "valid boolean"),
         ("augment.zoom", math.inf, "finite number"),
         ("split.scheme", "folds", "paper"),
@@ -76,6 +81,14 @@ def test_check_params_names_a_missing_key(sample_values):
         ({"model.backbone": "resnet50v2", "model.weights": "imagenet"}, "do not fit stem stride2"),
         ({"model.depths": [1]}, "one of each a stage"),
         ({"train.optimizer": "adam", "train.weight_decay": 0.1}, "use adamw"),
+        (
+            {"train.unfreeze": [{"epoch": 999, "layers": 3}]},
+            r"train\.unfreeze has stages from epochs \[999\]",
+        ),
+        (
+            {"train.unfreeze": [{"epoch": 3, "layers": 3}, {"epoch": 2, "layers": 9}]},
+            r"expected rising numbers up to epochs \(20\)",
+        ),
         ({"train.warmup_epochs": 100.0}, r"train\.warmup_epochs is 100, expected less than epochs"),
     ],
 )

@@ -145,6 +145,13 @@ class ModelParams(_Section):
         return self
 
 
+class Unfreezing(_Section):
+    """A stage of training: from an epoch on, counted from 1, so many last backbone layers are trained."""
+
+    epoch: Annotated[int, Field(ge=2, le=10_000)]
+    layers: NonNegativeInt | Literal["all"]
+
+
 class TrainParams(_Section):
     """The optimisation: how long, how fast, when to stop."""
 
@@ -157,6 +164,8 @@ class TrainParams(_Section):
     momentum: Dropout
     weight_decay: Share
     label_smoothing: Dropout
+    ema_momentum: Dropout
+    unfreeze: list[Unfreezing]
     plateau_factor: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
     plateau_patience: PositiveInt
     early_stopping_patience: NonNegativeInt
@@ -173,6 +182,12 @@ class TrainParams(_Section):
                 f"warmup_epochs is {self.warmup_epochs:g}, expected less than epochs ({self.epochs}); "
                 "lower warmup_epochs or raise epochs"
             )
+        starts = [stage.epoch for stage in self.unfreeze]
+        if starts != sorted(set(starts)) or max(starts, default=0) > self.epochs:
+            raise ValueError(
+                f"unfreeze has stages from epochs {starts}, expected rising numbers up to epochs "
+                f"({self.epochs}); order them or raise epochs"
+            )
         return self
 
 
@@ -185,13 +200,16 @@ class AugmentParams(_Section):
     flip: bool
     brightness: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
     contrast: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+    erasing: Share
+    erasing_area: Annotated[float, Field(gt=0, le=0.9, allow_inf_nan=False)]
+    mixup: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
 
 
 class EvaluateParams(_Section):
     """How the test subset is scored."""
 
     batch_size: Annotated[int, Field(ge=1, le=8192)]
-    test_time_augmentation: Literal["none", "flip"]
+    test_time_augmentation: Literal["none", "flip", "ten_crop"]
     confidence_level: Annotated[float, Field(gt=0.5, lt=1, allow_inf_nan=False)]
     calibration_bins: Annotated[int, Field(ge=2, le=100)]
 

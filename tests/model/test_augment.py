@@ -9,7 +9,17 @@ from ferflow.labels import IMAGE_SIZE
 from ferflow.model.augment import Augment
 from ferflow.params import AugmentParams
 
-_NOTHING = {"rotation": 0.0, "zoom": 0.0, "shift": 0.0, "flip": False, "brightness": 0.0, "contrast": 0.0}
+_NOTHING = {
+    "rotation": 0.0,
+    "zoom": 0.0,
+    "shift": 0.0,
+    "flip": False,
+    "brightness": 0.0,
+    "contrast": 0.0,
+    "erasing": 0.0,
+    "erasing_area": 0.2,
+    "mixup": 0.0,
+}
 
 
 def _augment(images, seed=1, **strengths):
@@ -91,8 +101,30 @@ def test_brightness_and_contrast_stay_in_range_and_bounds():
     assert 0.8 - 1e-3 <= slopes.min() < slopes.max() <= 1.2 + 1e-3
 
 
+def test_erasing_overwrites_a_rectangle_of_bounded_area_in_its_share_of_the_images():
+    black = np.full((512, IMAGE_SIZE, IMAGE_SIZE, 1), 300, np.float32)  # A level that no noise has.
+    erased = _augment(black, erasing=0.4, erasing_area=0.25)[..., 0] < 299
+    areas = erased.mean(axis=(1, 2))
+    assert (areas > 0).mean() == pytest.approx(0.4, abs=0.07)
+    assert 0.01 < areas[areas > 0].min() < 0.05
+    assert 0.2 < areas.max() <= 0.27
+    for mask in erased[areas > 0]:
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        assert mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()
+
+
+def test_erased_rectangles_hold_noise_and_lie_everywhere():
+    black = np.full((512, IMAGE_SIZE, IMAGE_SIZE, 1), 300, np.float32)
+    changed = _augment(black, erasing=1.0, erasing_area=0.1)[..., 0]
+    erased = changed < 299
+    assert changed[erased].min() >= 0
+    assert changed[erased].std() == pytest.approx(255 / 12**0.5, rel=0.05)
+    assert erased.any(axis=(0, 1)).all()
+    assert erased.any(axis=(0, 2)).all()
+
+
 def test_draws_repeat_with_the_seed_and_differ_between_steps(blob):
-    strengths = {"rotation": 10.0, "zoom": 0.1, "shift": 0.1, "contrast": 0.2}
+    strengths = {"rotation": 10.0, "zoom": 0.1, "shift": 0.1, "contrast": 0.2, "erasing": 0.5}
     np.testing.assert_array_equal(_augment(blob, **strengths), _augment(blob, **strengths))
     assert np.abs(_augment(blob, **strengths) - _augment(blob, seed=2, **strengths)).max() > 1
     layer = Augment(AugmentParams(**_NOTHING | strengths), seed=1)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
 from ferflow.errors import ModelError
 from ferflow.model.network import build_network
 from ferflow.model.prediction import predict_probabilities
+
+_CORNERS = [(0, 0), (0, 4), (4, 0), (4, 4), (2, 2)]
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +36,31 @@ def test_predict_probabilities_with_flip_averages_the_mirrored_images(network, b
     images = np.ascontiguousarray(images.swapaxes(1, 2))  # bars upright, so that mirrors differ
     plain = predict_probabilities(network, images, batch_size=32)
     mirrored = predict_probabilities(network, images[:, :, ::-1], batch_size=32)
-    flipped = predict_probabilities(network, images, batch_size=32, flip=True)
+    flipped = predict_probabilities(network, images, batch_size=32, test_time_augmentation="flip")
 
     assert not np.allclose(plain, mirrored, atol=1e-4)
     assert np.allclose(flipped, (plain + mirrored) / 2, atol=1e-6)
+
+
+def test_predict_probabilities_with_ten_crop_averages_corners_centre_and_mirrors(network, bars):
+    images, _ = bars
+    crops = [images[:, top : top + 44, left : left + 44] for top, left in _CORNERS]
+    views = [
+        np.stack([cv2.resize(image.astype(np.float32), (48, 48)) for image in view])
+        for crop in crops
+        for view in (crop, crop[:, :, ::-1])
+    ]
+    expected = np.mean([network.predict(view[..., None], verbose=0) for view in views], axis=0)
+    found = predict_probabilities(network, images, batch_size=32, test_time_augmentation="ten_crop")
+
+    assert np.allclose(found, expected, atol=1e-5)
+
+
+def test_predict_probabilities_with_views_keeps_to_the_batch_size(network, bars):
+    one = predict_probabilities(network, bars[0][:5], batch_size=1, test_time_augmentation="flip")
+    many = predict_probabilities(network, bars[0][:5], batch_size=100, test_time_augmentation="flip")
+
+    assert np.allclose(one, many, atol=1e-6)
 
 
 def test_predict_probabilities_of_no_images_is_empty(network):

@@ -13,7 +13,9 @@ from ferflow.errors import ModelError
 from ferflow.model.backend import set_up_process
 from ferflow.model.checkpoint import CheckpointStore
 from ferflow.model.network import build_network
-from ferflow.model.training import TrainingState, train_network
+from ferflow.model.state import TrainingState
+from ferflow.model.training import build_trainer, train_network
+from ferflow.params import Unfreezing
 
 
 class KilledError(Exception):
@@ -40,8 +42,14 @@ def _train(params, bars, folder, *, kill_after=None):
     return network.get_weights(), state
 
 
-def _with(params, **train):
-    return params.model_copy(update={"train": params.train.model_copy(update=train)})
+_STAGES = [Unfreezing(epoch=2, layers=9), Unfreezing(epoch=3, layers="all")]
+
+
+def _with(params, *, model=None, augment=None, **train):
+    sections = {"model": model or {}, "augment": augment or {}, "train": train}
+    return params.model_copy(
+        update={name: getattr(params, name).model_copy(update=values) for name, values in sections.items()}
+    )
 
 
 def _assert_equal(one, two):
@@ -69,8 +77,17 @@ def test_train_network_learns(tmp_path, tiny_params, bars):
         {},
         {"optimizer": "adam", "schedule": "plateau", "weight_decay": 0.0, "plateau_patience": 1},
         {"optimizer": "adamw", "precision": "mixed_bfloat16"},
+        {"ema_momentum": 0.9, "augment": {"mixup": 0.3, "erasing": 0.5}},
+        {"model": {"unfreeze_layers": 0}, "unfreeze": _STAGES},
+        {
+            "optimizer": "adam",
+            "schedule": "plateau",
+            "weight_decay": 0.0,
+            "plateau_patience": 1,
+            "unfreeze": _STAGES,
+        },
     ],
-    ids=["sgd-cosine", "adam-plateau", "adamw-bfloat16"],
+    ids=["sgd-cosine", "adam-plateau", "adamw-bfloat16", "ema-mixup-erasing", "unfreeze", "unfreeze-plateau"],
 )
 def test_a_killed_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path, tiny_params, bars, changes):
     params = _with(tiny_params, **changes)
@@ -157,6 +174,78 @@ def test_frozen_layers_stay_as_they_were(tmp_path, tiny_params, bars):
     data = LabelledImages(*bars)
     train_network(network, data, data, params=params, checkpoints=CheckpointStore(tmp_path, "f" * 64))
     _assert_equal(before, network.get_layer("resnet_v2").get_weights())
+
+
+def test_stages_unfreeze_layers_at_their_epochs(tmp_path, tiny_params, bars):
+    params = _with(tiny_params, model={"unfreeze_layers": 0}, unfreeze=_STAGES)
+    set_up_process(params.seed, params.train.precision)
+    network = build_network(params.model)
+    backbone = network.get_layer("resnet_v2")
+    changed, before = [], backbone.get_weights()
+    gammas = [index for index, weight in enumerate(backbone.weights) if weight.name in ("gamma", "kernel")]
+
+    def on_epoch(row):
+        after = backbone.get_weights()
+        changed.append([not np.array_equal(before[index], after[index]) for index in gammas])
+
+    data = LabelledImages(*bars)
+    checkpoints = CheckpointStore(tmp_path, "f" * 64)
+    state = train_network(network, data, data, params=params, checkpoints=checkpoints, on_epoch=on_epoch)
+    assert not any(changed[0])
+    assert any(changed[1])
+    assert not all(changed[1])
+    assert all(changed[2])
+    rates = [row["learning_rate"] for row in state.history]
+    assert rates == [row["learning_rate"] for row in _train(tiny_params, bars, tmp_path / "2")[1].history]
+
+
+def test_a_stage_beyond_the_backbone_is_an_error_before_training(tmp_path, tiny_params, bars):
+    params = _with(tiny_params, unfreeze=[Unfreezing(epoch=3, layers=999)])
+    with pytest.raises(ModelError, match=r"train\.unfreeze: 999 found, but the backbone has \d+ layers"):
+        _train(params, bars, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_early_stopping_waits_for_the_last_stage(tiny_params):
+    train = tiny_params.train.model_copy(
+        update={"epochs": 9, "early_stopping_patience": 2, "unfreeze": _STAGES}
+    )
+    assert not TrainingState(epoch=3, best_epoch=1).is_ended(train)
+    assert TrainingState(epoch=4, best_epoch=1).is_ended(train)
+
+
+def test_averages_follow_the_weights_as_an_exponential_moving_average(tiny_params, bars):
+    params = _with(tiny_params, ema_momentum=0.15)
+    set_up_process(params.seed, params.train.precision)
+    network = build_network(params.model)
+    trainer = build_trainer(network, params, num_images=64)
+    expected, momenta = network.get_weights(), [0.1, 0.15, 0.15]
+    data = LabelledImages(*bars)
+    for step, momentum in enumerate(momenta):
+        before = network.get_weights()
+        expected = [
+            momentum * average + (1 - momentum) * weight
+            for average, weight in zip(expected, before, strict=True)
+        ]
+        rows = slice(16 * step, 16 * step + 16)
+        trainer.train_on_batch(data.inputs()[rows], data.targets()[rows])
+    layer = trainer.get_layer("weight_average")
+    is_statistic = ["moving" in weight.name for weight in network.weights]
+    for average, values, skip in zip(layer.averages, expected, is_statistic, strict=True):
+        if not skip:  # Statistics are averaged after the step that moves them.
+            np.testing.assert_allclose(np.asarray(average), values, rtol=1e-4, atol=1e-5)
+    assert len(trainer.trainable_variables) == len(network.trainable_variables)
+
+
+def test_averaged_weights_are_validated_and_kept(tmp_path, tiny_params, bars):
+    params = _with(tiny_params, ema_momentum=0.999, epochs=1, warmup_epochs=0.0)
+    averaged, _ = _train(params, bars, tmp_path / "averaged")
+    arrays, _ = CheckpointStore(tmp_path / "averaged", "f" * 64).load()
+    plain, _ = _train(_with(params, ema_momentum=0.0), bars, tmp_path / "plain")
+    assert any(not np.array_equal(one, two) for one, two in zip(averaged, plain, strict=True))
+    _assert_equal(averaged, [arrays[name] for name in sorted(arrays) if name.startswith("best")])
+    names = {name for name in arrays if name.startswith("model")}
+    assert all(any(np.array_equal(weight, arrays[name]) for name in names) for weight in plain)
 
 
 def test_training_state_starts_without_an_epoch():

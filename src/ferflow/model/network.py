@@ -76,7 +76,6 @@ def build_network(params: ModelParams) -> Any:
     """
     layers = keras.layers
     backbone = _build_backbone(params)
-    _freeze(backbone, params.unfreeze_layers)
     images = keras.Input((IMAGE_SIZE, IMAGE_SIZE, 1), name="images")
     values = Pixels(params.image_size, backbone.input_shape[-1], name="pixels")(images)
     values = backbone(values)
@@ -92,7 +91,34 @@ def build_network(params: ModelParams) -> Any:
         values = layers.Dropout(params.dropout_head, name="dropout_head")(values)
     logits = layers.Dense(len(EMOTIONS), dtype="float32", name="logits")(values)
     probabilities = layers.Activation("softmax", dtype="float32", name="probabilities")(logits)
-    return keras.Model(images, probabilities, name=f"ferflow_{params.backbone}")
+    network = keras.Model(images, probabilities, name=f"ferflow_{params.backbone}")
+    set_trainable_layers(network, params.unfreeze_layers)
+    return network
+
+
+def set_trainable_layers(
+    network: Any, unfreeze_layers: int | str, *, key: str = "model.unfreeze_layers"
+) -> None:
+    """Make the last layers of the backbone trainable and freeze those before them.
+
+    Args:
+        network: A network of `build_network`.
+        unfreeze_layers: Number of the layers, or `all`.
+        key: The parameter that gives the number.
+
+    Raises:
+        ModelError: The backbone has fewer layers.
+    """
+    backbone = next(layer for layer in network.layers if isinstance(layer, keras.Model))
+    num_layers = len(backbone.layers)
+    number = num_layers if unfreeze_layers == "all" else int(unfreeze_layers)
+    if number > num_layers:
+        raise ModelError(
+            f"{key}: {number} found, but the backbone has {num_layers} layers; "
+            f"give at most {num_layers}, or 'all'"
+        )
+    for index, layer in enumerate(backbone.layers):
+        layer.trainable = index >= num_layers - number
 
 
 def count_parameters(network: Any) -> ParameterCounts:
@@ -181,19 +207,6 @@ def _load_weights(backbone: Any, path: Path) -> None:
             f"model.weights: {path} does not fit backbone {backbone.name!r} ({_first_line(error)}); "
             "use weights that were saved from the same backbone, stem, widths and depths"
         ) from error
-
-
-def _freeze(backbone: Any, unfreeze_layers: int | str) -> None:
-    if unfreeze_layers == "all":
-        return
-    num_layers = len(backbone.layers)
-    if int(unfreeze_layers) > num_layers:
-        raise ModelError(
-            f"model.unfreeze_layers: {unfreeze_layers} found, but the backbone has {num_layers} layers; "
-            f"give at most {num_layers}, or 'all'"
-        )
-    for layer in backbone.layers[: num_layers - int(unfreeze_layers)]:
-        layer.trainable = False
 
 
 def _first_line(error: Exception) -> str:

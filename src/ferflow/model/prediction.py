@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ferflow.errors import ModelError
 from ferflow.labels import EMOTIONS
 from ferflow.model.backend import use_xla
+from ferflow.model.views import NUM_VIEWS, averaged_over_views
 from ferflow.progress import track
 
 _SUM_TOLERANCE = 0.01
@@ -20,7 +21,7 @@ def predict_probabilities(
     images: NDArray[np.uint8],
     *,
     batch_size: int,
-    flip: bool = False,
+    test_time_augmentation: str = "none",
     label: str | None = None,
 ) -> NDArray[np.float64]:
     """Run a network over images.
@@ -28,8 +29,8 @@ def predict_probabilities(
     Args:
         network: A network of `load_network`.
         images: (N, 48, 48) uint8, 0-255, grey.
-        batch_size: Images a step.
-        flip: Average the probabilities with those of the mirrored images.
+        batch_size: Images a step; with test-time averaging, views a step.
+        test_time_augmentation: The views that probabilities are averaged over: `none`, `flip`, `ten_crop`.
         label: What to call the work where its progress is to be shown.
 
     Returns:
@@ -38,12 +39,13 @@ def predict_probabilities(
     Raises:
         ModelError: The network gives something else than probabilities.
     """
-    network.jit_compile = use_xla()
-    batch_size = min(batch_size, max(1, len(images)))
+    averaged = averaged_over_views(network, test_time_augmentation)
+    averaged.jit_compile = use_xla()
+    batch_size = max(1, min(batch_size // NUM_VIEWS[test_time_augmentation], len(images)))
     starts = range(0, len(images), batch_size)
     tracked = track(starts, total=len(starts), label=label) if label else starts
     batches = [
-        _predict_batch(network, images[start : start + batch_size], batch_size=batch_size, flip=flip)
+        _predict_batch(averaged, images[start : start + batch_size], batch_size=batch_size)
         for start in tracked
     ]
     probabilities = np.concatenate([np.empty((0, len(EMOTIONS))), *batches])
@@ -57,14 +59,8 @@ def predict_probabilities(
     return probabilities
 
 
-def _predict_batch(
-    network: Any, images: NDArray[np.uint8], *, batch_size: int, flip: bool
-) -> NDArray[np.float64]:
+def _predict_batch(network: Any, images: NDArray[np.uint8], *, batch_size: int) -> NDArray[np.float64]:
     """Predict at most a batch; a short one is filled up, so that one shape is compiled once."""
     inputs = np.zeros((batch_size, *images.shape[1:], 1), np.uint8)
     inputs[: len(images), ..., 0] = images
-    probabilities = np.asarray(network.predict_on_batch(inputs), np.float64)
-    if flip:
-        mirrored = np.ascontiguousarray(inputs[:, :, ::-1])
-        probabilities = (probabilities + np.asarray(network.predict_on_batch(mirrored), np.float64)) / 2
-    return probabilities[: len(images)]
+    return np.asarray(network.predict_on_batch(inputs), np.float64)[: len(images)]

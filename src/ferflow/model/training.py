@@ -1,15 +1,15 @@
 """Training: the same steps on every Keras backend, resumable to the bit.
 
 The order of an epoch is drawn from (seed, epoch), and the states of all other random draws
-(augmentation, dropout) are variables of the trainer, saved with its weights. A run that goes on
-from the end of an epoch therefore ends with the weights of one that never stopped.
+(augmentation, mixup, dropout) are variables of the trainer, saved with its weights. A run that
+goes on from the end of an epoch therefore ends with the weights of one that never stopped.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -18,59 +18,19 @@ from numpy.typing import NDArray
 from ferflow.data.subsets import LabelledImages
 from ferflow.errors import ModelError
 from ferflow.model.augment import Augment
-from ferflow.model.backend import load_keras, memory_errors
+from ferflow.model.averaging import WeightAverage, averaged_weights
+from ferflow.model.backend import load_keras, memory_errors, use_xla
+from ferflow.model.batches import EpochBatches
 from ferflow.model.checkpoint import CheckpointStore, arrays_to_variables, variables_to_arrays
+from ferflow.model.mixup import MixedCrossEntropy, Mixup, accuracy
+from ferflow.model.network import set_trainable_layers
+from ferflow.model.optimizer import build_optimizer
 from ferflow.model.prediction import predict_probabilities
-from ferflow.params import Params, TrainParams
+from ferflow.model.state import TrainingState
+from ferflow.params import Params
 from ferflow.progress import say, track
 
 keras = load_keras()
-
-HISTORY_COLUMNS = ("epoch", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy")
-
-
-@dataclass
-class TrainingState:
-    """What is remembered from epoch to epoch besides weights.
-
-    Attributes:
-        epoch: Number of finished epochs.
-        best_epoch: The epoch, counted from 1, with the best validation accuracy (the first of equals).
-        best_accuracy: That accuracy.
-        lowest_loss: The lowest validation loss so far.
-        epochs_without_lower_loss: Epochs since then, or since the rate was last reduced.
-        history: One row an epoch with `HISTORY_COLUMNS`.
-    """
-
-    epoch: int = 0
-    best_epoch: int = 0
-    best_accuracy: float = -1.0
-    lowest_loss: float = math.inf
-    epochs_without_lower_loss: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
-
-
-class EpochBatches(keras.utils.PyDataset):  # type: ignore[misc, name-defined]
-    """The batches of one epoch, in an order drawn from (seed, epoch), all of one size.
-
-    The last batch is filled up with the first images of the order: a batch of another shape would
-    be compiled anew, and oneDNN under TensorFlow 2.21 corrupts memory when the shape changes.
-    """
-
-    def __init__(self, inputs: Any, targets: Any, *, batch_size: int, order_seed: tuple[int, int]) -> None:
-        super().__init__()
-        self._inputs = inputs
-        self._targets = targets
-        order = np.random.default_rng(order_seed).permutation(len(inputs))
-        num_batches = math.ceil(len(order) / batch_size)
-        self._batches = np.resize(order, (num_batches, batch_size))
-
-    def __len__(self) -> int:
-        return len(self._batches)
-
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        rows = self._batches[index]
-        return self._inputs[rows], self._targets[rows]
 
 
 class _StepProgress(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
@@ -100,13 +60,14 @@ def train_network(
 ) -> TrainingState:
     """Train a network in place; it ends with the weights of the best epoch on the validation images.
 
-    Goes on from the newest checkpoint of the same run, if there is one.
+    Goes on from the newest checkpoint of the same run, if there is one. With `train.ema_momentum`
+    the averaged weights are validated and kept.
 
     Args:
         network: A network of `build_network`.
         training: Images to fit.
         validation: Images that choose the epoch, reduce the rate and stop the run.
-        params: Sections `train`, `augment` and `seed` are used.
+        params: Sections `train`, `augment` and `seed` are used, and `model.unfreeze_layers`.
         checkpoints: Where each epoch's state is kept.
         on_epoch: Called with the history row of each finished epoch.
 
@@ -114,28 +75,29 @@ def train_network(
         The state after the last epoch, with the whole history.
 
     Raises:
-        ModelError: The loss is no longer finite, or the batch does not fit into memory.
+        ModelError: The loss is no longer finite, the batch does not fit into memory, or a stage of
+            `train.unfreeze` names more layers than the backbone has.
         OutputError: A checkpoint cannot be written.
     """
-    trainer = build_trainer(network, params, num_images=len(training.images))
-    state, best_weights = _restore(trainer, network, checkpoints)
-    num_steps = math.ceil(len(training.images) / params.train.batch_size)
+    num_images = len(training.images)
+    for stage in params.train.unfreeze:  # Not only when its epoch comes.
+        set_trainable_layers(network, stage.layers, key="train.unfreeze")
+    set_trainable_layers(network, params.model.unfreeze_layers)
+    trainer = build_trainer(network, params, num_images=num_images)
+    state, best_weights = _restore(trainer, network, params, checkpoints=checkpoints, num_images=num_images)
+    num_steps = math.ceil(num_images / params.train.batch_size)
     progress = _StepProgress(num_steps * (params.train.epochs - state.epoch))
-    while state.epoch < params.train.epochs and not _is_stalled(state, params.train):
+    while not state.is_ended(params.train):
+        _unfreeze(trainer, network, params, epoch=state.epoch, num_images=num_images)
         with memory_errors("train.batch_size", params.train.batch_size, params.model.image_size):
             fitted = _fit_epoch(trainer, training, params=params, epoch=state.epoch, progress=progress)
-            probabilities = predict_probabilities(
-                network, validation.images, batch_size=params.train.batch_size
-            )
-        row = {
-            "epoch": state.epoch + 1,
-            **fitted,
-            "val_loss": _cross_entropy(probabilities, validation.labels),
-            "val_accuracy": float((probabilities.argmax(axis=1) == validation.labels).mean()),
-        }
-        if row["val_accuracy"] > state.best_accuracy:
-            best_weights = variables_to_arrays("best", network.weights)
-        _advance(state, row, trainer.optimizer, params.train)
+            with averaged_weights(network, trainer):
+                row = {"epoch": state.epoch + 1, **fitted, **_validate(network, validation, params)}
+                if state.advance(row):
+                    best_weights = variables_to_arrays("best", network.weights)
+        factor = state.rate_factor(params.train)
+        if factor != 1:
+            trainer.optimizer.learning_rate = float(trainer.optimizer.learning_rate) * factor
         _save(state, trainer, best_weights, checkpoints)
         if on_epoch is not None:
             on_epoch(row)
@@ -145,27 +107,55 @@ def train_network(
 
 
 def build_trainer(network: Any, params: Params, *, num_images: int) -> Any:
-    """The compiled model that is fitted: augmentation, then the network up to its logits.
+    """The compiled model that is fitted: augmentation, mixup, then the network up to its logits.
 
     Args:
         network: A network of `build_network`; its weights are shared.
         params: Sections `train`, `augment` and `seed` are used.
         num_images: Number of training images; with the batch size it gives the steps of the schedule.
+
+    Returns:
+        A `keras.Model` from (N, 48, 48, 1) uint8 to (N, 8): logits, and the share of the image
+        itself in its mixture.
     """
     logits = keras.Model(network.input, network.get_layer("logits").output)
     images = keras.Input(network.input_shape[1:], dtype="uint8")
-    trainer = keras.Model(images, logits(Augment(params.augment, seed=params.seed, name="augment")(images)))
+    augmented = Augment(params.augment, seed=params.seed, name="augment")(images)
+    mixed, share = Mixup(params.augment.mixup, seed=params.seed + 1, name="mixup")(augmented)
+    values = logits(mixed)
+    if params.train.ema_momentum:
+        values = WeightAverage(network, params.train.ema_momentum, name="weight_average")(values)
+    trainer = keras.Model(images, keras.layers.Concatenate(dtype="float32")([values, share]))
+    _compile(trainer, params, num_images=num_images)
+    return trainer
+
+
+def _compile(trainer: Any, params: Params, *, num_images: int) -> None:
+    """Give the trainer a new optimizer for the weights that are trainable now."""
     trainer.compile(
-        optimizer=_build_optimizer(params.train, math.ceil(num_images / params.train.batch_size)),
-        loss=keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=params.train.label_smoothing
-        ),
-        metrics=["accuracy"],
-        # TensorFlow's affine transform, which Augment uses, has no XLA kernel.
-        jit_compile=keras.backend.backend() != "tensorflow",
+        optimizer=build_optimizer(params.train, math.ceil(num_images / params.train.batch_size)),
+        loss=MixedCrossEntropy(params.train.label_smoothing),
+        metrics=[accuracy],
+        jit_compile=use_xla(),
     )
     trainer.optimizer.build(trainer.trainable_variables)
-    return trainer
+
+
+def _unfreeze(trainer: Any, network: Any, params: Params, *, epoch: int, num_images: int) -> None:
+    """Make trainable what `train.unfreeze` names for an epoch, counted from 0.
+
+    Where that is a change, the optimizer starts anew, but for the step and the reduced rate.
+    """
+    stages = [stage for stage in params.train.unfreeze if stage.epoch <= epoch + 1]
+    before = [id(variable) for variable in trainer.trainable_variables]
+    set_trainable_layers(network, stages[-1].layers if stages else params.model.unfreeze_layers)
+    if before == [id(variable) for variable in trainer.trainable_variables]:
+        return
+    former = trainer.optimizer
+    _compile(trainer, params, num_images=num_images)
+    trainer.optimizer.iterations.assign(former.iterations)
+    if params.train.schedule == "plateau":
+        trainer.optimizer.learning_rate = float(former.learning_rate)
 
 
 def _fit_epoch(
@@ -194,60 +184,18 @@ def _fit_epoch(
     return {"learning_rate": rate, "loss": loss, "accuracy": fitted["accuracy"][0]}
 
 
+def _validate(network: Any, validation: LabelledImages, params: Params) -> dict[str, float]:
+    probabilities = predict_probabilities(network, validation.images, batch_size=params.train.batch_size)
+    return {
+        "val_loss": _cross_entropy(probabilities, validation.labels),
+        "val_accuracy": float((probabilities.argmax(axis=1) == validation.labels).mean()),
+    }
+
+
 def _cross_entropy(probabilities: NDArray[np.float64], labels: NDArray[np.uint8]) -> float:
     """Mean of the negative logarithm of the right class's probability; never infinite."""
     right = probabilities[np.arange(len(labels)), labels]
     return float(-np.log(np.maximum(right, keras.config.epsilon())).mean())
-
-
-def _build_optimizer(params: TrainParams, steps_per_epoch: int) -> Any:
-    rate: Any = params.learning_rate
-    if params.schedule == "cosine":
-        warmup_steps = round(params.warmup_epochs * steps_per_epoch)
-        rate = keras.optimizers.schedules.CosineDecay(
-            initial_learning_rate=0.0 if warmup_steps else params.learning_rate,
-            decay_steps=max(1, params.epochs * steps_per_epoch - warmup_steps),
-            warmup_target=params.learning_rate if warmup_steps else None,
-            warmup_steps=warmup_steps,
-        )
-    decay = params.weight_decay or None
-    if params.optimizer == "sgd":
-        nesterov = params.momentum > 0
-        optimizer = keras.optimizers.SGD(
-            rate, momentum=params.momentum, nesterov=nesterov, weight_decay=decay
-        )
-    elif params.optimizer == "adamw":
-        optimizer = keras.optimizers.AdamW(rate, weight_decay=params.weight_decay)
-    else:
-        optimizer = keras.optimizers.Adam(rate)
-    if decay:
-        optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
-    return optimizer
-
-
-def _advance(state: TrainingState, row: dict[str, float], optimizer: Any, params: TrainParams) -> None:
-    """Take an epoch's row into the state and reduce the rate where the loss no longer falls.
-
-    The rules are those of Keras' ModelCheckpoint (on validation accuracy) and ReduceLROnPlateau
-    (on validation loss, with `min_delta=0`); here they are part of the state, so that a resumed
-    run follows them too.
-    """
-    state.epoch += 1
-    state.history.append(row)
-    if row["val_accuracy"] > state.best_accuracy:
-        state.best_accuracy, state.best_epoch = row["val_accuracy"], state.epoch
-    if row["val_loss"] < state.lowest_loss:
-        state.lowest_loss, state.epochs_without_lower_loss = row["val_loss"], 0
-        return
-    state.epochs_without_lower_loss += 1
-    if params.schedule == "plateau" and state.epochs_without_lower_loss >= params.plateau_patience:
-        optimizer.learning_rate = float(optimizer.learning_rate) * params.plateau_factor
-        state.epochs_without_lower_loss = 0
-
-
-def _is_stalled(state: TrainingState, params: TrainParams) -> bool:
-    patience = params.early_stopping_patience
-    return patience > 0 and state.epoch - state.best_epoch >= patience
 
 
 def _save(state: TrainingState, trainer: Any, best_weights: Any, checkpoints: CheckpointStore) -> None:
@@ -259,13 +207,17 @@ def _save(state: TrainingState, trainer: Any, best_weights: Any, checkpoints: Ch
     checkpoints.save(state.epoch, arrays, asdict(state))
 
 
-def _restore(trainer: Any, network: Any, checkpoints: CheckpointStore) -> tuple[TrainingState, Any]:
+def _restore(
+    trainer: Any, network: Any, params: Params, *, checkpoints: CheckpointStore, num_images: int
+) -> tuple[TrainingState, Any]:
     found = checkpoints.load()
     if found is None:
         return TrainingState(), variables_to_arrays("best", network.weights)
     arrays, content = found
+    state = TrainingState(**content)
+    # As they were in the epoch that the checkpoint ended: the optimizer's variables depend on it.
+    _unfreeze(trainer, network, params, epoch=state.epoch - 1, num_images=num_images)
     arrays_to_variables("model", arrays, trainer.variables)
     arrays_to_variables("optimizer", arrays, trainer.optimizer.variables)
-    state = TrainingState(**content)
     say(f"going on after epoch {state.epoch} of a run that was stopped")
     return state, {name: value for name, value in arrays.items() if name.startswith("best")}

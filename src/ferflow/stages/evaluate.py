@@ -98,7 +98,7 @@ def run(params: EvaluateParams, *, split_dir: Path, model_path: Path, reports_di
             network,
             test.images,
             batch_size=params.batch_size,
-            flip=params.test_time_augmentation == "flip",
+            test_time_augmentation=params.test_time_augmentation,
             label="predicting",
         ).round(_DECIMALS)
     scores, leak_free = (

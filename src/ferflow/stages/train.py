@@ -19,19 +19,26 @@ from ferflow.params import Params
 from ferflow.progress import say
 
 if TYPE_CHECKING:
-    from ferflow.model.training import TrainingState
+    from ferflow.model.state import TrainingState
 
 # The modules that decide what training computes.
 _CODE = (
     "labels.py",
     "data/subsets.py",
+    "model/affine.py",
     "model/augment.py",
+    "model/averaging.py",
     "model/backend.py",
+    "model/batches.py",
     "model/checkpoint.py",
+    "model/mixup.py",
     "model/network.py",
+    "model/optimizer.py",
     "model/prediction.py",
     "model/residual.py",
+    "model/state.py",
     "model/training.py",
+    "model/views.py",
 )
 
 

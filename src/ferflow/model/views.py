@@ -1,0 +1,74 @@
+"""Test-time averaging: several views of each image, one mean of their probabilities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ferflow.model.backend import load_keras
+
+keras = load_keras()
+
+# Side of a crop of ten-crop, in pixels of 48; as much zoom as training with `augment.zoom` 0.1 shows.
+_CROP = 44
+
+NUM_VIEWS = {"none": 1, "flip": 2, "ten_crop": 10}
+
+
+class Views(keras.layers.Layer):  # type: ignore[misc, name-defined]
+    """Stack the views of each image on the batch axis, view by view.
+
+    Input (N, size, size, 1), 0-255; output (V N, size, size, 1) float32. `flip`: the image and its
+    mirror image. `ten_crop` (Krizhevsky et al. 2012): four corners and the centre, resized back,
+    and the mirror images of the five.
+    """
+
+    def __init__(self, kind: str, **options: Any) -> None:
+        super().__init__(dtype="float32", **options)
+        self.kind = kind
+
+    def call(self, images: Any) -> Any:
+        """See the class."""
+        ops = keras.ops
+        images = ops.cast(images, "float32")
+        views = [images]
+        if self.kind == "ten_crop":
+            size = images.shape[1]
+            far, middle = size - _CROP, (size - _CROP) // 2
+            corners = [(0, 0), (0, far), (far, 0), (far, far), (middle, middle)]
+            views = [
+                ops.image.resize(
+                    images[:, top : top + _CROP, left : left + _CROP], (size, size), interpolation="bilinear"
+                )
+                for top, left in corners
+            ]
+        if self.kind != "none":
+            views += [ops.flip(view, axis=2) for view in views]
+        return ops.concatenate(views, axis=0)
+
+
+class MeanOverViews(keras.layers.Layer):  # type: ignore[misc, name-defined]
+    """(V N, classes) of `Views` to the means over the views, (N, classes)."""
+
+    def __init__(self, num_views: int, **options: Any) -> None:
+        super().__init__(dtype="float32", **options)
+        self.num_views = num_views
+
+    def call(self, values: Any) -> Any:
+        """See the class."""
+        return keras.ops.mean(keras.ops.reshape(values, (self.num_views, -1, values.shape[-1])), axis=0)
+
+
+def averaged_over_views(network: Any, kind: str) -> Any:
+    """The network with test-time averaging built in, so that one compiled step does it all.
+
+    Args:
+        network: A network from (N, 48, 48, 1) to (N, 7) probabilities.
+        kind: `none`, `flip` or `ten_crop`.
+
+    Returns:
+        A model with the same input and output; the network itself for `none`.
+    """
+    if kind == "none":
+        return network
+    images = keras.Input(network.input_shape[1:])
+    return keras.Model(images, MeanOverViews(NUM_VIEWS[kind])(network(Views(kind)(images))))
