@@ -169,7 +169,7 @@ class TrainParams(_Section):
     plateau_factor: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
     plateau_patience: PositiveInt
     early_stopping_patience: NonNegativeInt
-    precision: Literal["float32", "mixed_bfloat16"]
+    precision: Literal["auto", "float32", "mixed_bfloat16"]
 
     @model_validator(mode="after")
     def _keys_fit_optimizer(self) -> Self:

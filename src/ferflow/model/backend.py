@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, cast
 
 from ferflow.errors import ModelError
@@ -19,12 +20,15 @@ _OUT_OF_MEMORY = re.compile(r"RESOURCE_EXHAUSTED|ResourceExhausted|[Oo]ut of mem
 def load_keras() -> Any:
     """Import Keras on the backend that `KERAS_BACKEND` names, without start-up chatter.
 
-    TensorFlow is the backend where nothing else is set. Values that the user set win.
+    TensorFlow is the backend where nothing else is set, and computes by oneDNN, which it leaves off by
+    itself on processors without AVX-512 though it is faster there too (`python -m
+    benchmarks.training_step`). Values that the user set win.
 
     Returns:
         The module `keras`.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     if "keras" in sys.modules:
         return sys.modules["keras"]
     with _stderr_held_back():
@@ -37,11 +41,37 @@ def set_up_process(seed: int, precision: str) -> None:
 
     Args:
         seed: Seed of Python, NumPy and the backend.
-        precision: A Keras dtype policy, `float32` or `mixed_bfloat16`.
+        precision: `train.precision`.
     """
     keras = load_keras()
     keras.utils.set_random_seed(seed)
-    keras.config.set_dtype_policy(precision)
+    keras.config.set_dtype_policy(dtype_policy(precision))
+
+
+def dtype_policy(precision: str) -> str:
+    """The Keras dtype policy that `train.precision` means on this machine.
+
+    Args:
+        precision: `float32`, `mixed_bfloat16`, or `auto`: the latter of the two where a GPU or the
+            processor multiplies bfloat16 itself. A processor that does not is ten times slower with it.
+    """
+    if precision != "auto":
+        return precision
+    return "mixed_bfloat16" if has_gpu() or _cpu_has_bfloat16() else "float32"
+
+
+def has_gpu() -> bool:
+    """Whether the backend computes on a GPU."""
+    return any(device.startswith("gpu") for device in load_keras().distribution.list_devices())
+
+
+def _cpu_has_bfloat16() -> bool:
+    """Whether Linux lists an instruction set for bfloat16 (x86: AVX512_BF16, AMX; Arm: BF16)."""
+    try:
+        listed = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(listed.split())
 
 
 def backend_version() -> str:
@@ -53,9 +83,7 @@ def backend_version() -> str:
 
 def use_xla() -> bool:
     """Whether a step gains by XLA: not on TensorFlow's CPU, which it makes ten times slower."""
-    keras = load_keras()
-    on_gpu = any(device.startswith("gpu") for device in keras.distribution.list_devices())
-    return on_gpu or keras.backend.backend() != "tensorflow"
+    return has_gpu() or load_keras().backend.backend() != "tensorflow"
 
 
 @contextmanager
