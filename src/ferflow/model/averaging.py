@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from ferflow.model.backend import load_keras
 
 keras = load_keras()
@@ -34,8 +36,9 @@ class WeightAverage(keras.layers.Layer):  # type: ignore[misc, name-defined]
             self._add(f"average_{index}", weight.shape, "zeros")
             for index, weight in enumerate(network.weights)
         ]
-        for average, weight in zip(self.averages, network.weights, strict=True):
-            average.assign(weight)
+        # Copies: JAX would share the array, and cannot give one away to a step twice.
+        for average, values in zip(self.averages, network.get_weights(), strict=True):
+            average.assign(np.array(values))
 
     def call(self, values: Any, training: bool = False) -> Any:
         """The same values; see the class."""

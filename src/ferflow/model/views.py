@@ -57,6 +57,10 @@ class MeanOverViews(keras.layers.Layer):  # type: ignore[misc, name-defined]
         """See the class."""
         return keras.ops.mean(keras.ops.reshape(values, (self.num_views, -1, values.shape[-1])), axis=0)
 
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """(N, classes); JAX cannot divide an unknown number of rows by the number of views."""
+        return (None, input_shape[-1])
+
 
 def averaged_over_views(network: Any, kind: str) -> Any:
     """The network with test-time averaging built in, so that one compiled step does it all.
