@@ -26,16 +26,16 @@ from ferflow.stages import train
 from ferflow.model import training
 
 left = int(sys.argv[2])
-end_of_step = training._StepProgress.on_train_batch_end
+begin_step = training._StepProgress.on_train_batch_begin
 
 def count(self, batch, logs=None):
     global left
     left -= 1
     if left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
-    end_of_step(self, batch, logs)
+    begin_step(self, batch, logs)
 
-training._StepProgress.on_train_batch_end = count
+training._StepProgress.on_train_batch_begin = count
 train.run(
     check_params(json.loads(sys.argv[1]), origin="test"),
     split_dir=Path("split"),

@@ -34,13 +34,18 @@ keras = load_keras()
 
 
 class _StepProgress(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
-    """Moves the progress on by one after each step."""
+    """Moves the progress on by one with each step.
+
+    It counts when a step begins: at its end Keras would wait for the step's loss, which the callback
+    is given, and a GPU would wait for the next step.
+    """
 
     def __init__(self, num_steps: int) -> None:
         super().__init__()
         self._steps = track(range(num_steps), total=num_steps, label="training")
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
+        """Count the step before."""
         next(self._steps, None)
 
     def close(self) -> None:
