@@ -19,7 +19,7 @@ import numpy as np
 from ferflow.data.subsets import LabelledImages
 from ferflow.model.backend import set_up_process
 from ferflow.model.network import build_network
-from ferflow.model.training import EpochBatches, build_trainer
+from ferflow.model.training import build_trainer
 from ferflow.params import check_params
 
 params = check_params(json.loads(sys.argv[1]), origin="test")
@@ -32,12 +32,11 @@ network.set_weights([
     for weight in network.get_weights()
 ])
 trainer = build_trainer(network, params, num_images=320)
-batches = EpochBatches(data.inputs(), data.targets(), batch_size=16, order_seed=(1, 0))
-trainer.reset_metrics()
 losses = []
-for step in range(len(batches)):
+for start in range(0, 320, 16):
     trainer.reset_metrics()
-    losses.append(float(trainer.train_on_batch(*batches[step], return_dict=True)["loss"]))
+    batch = data.inputs()[start : start + 16], data.targets()[start : start + 16]
+    losses.append(float(trainer.train_on_batch(*batch, return_dict=True)["loss"]))
 print(json.dumps(losses))
 """
 

@@ -1,35 +1,24 @@
-"""The batches of one epoch, cut from images in memory."""
+"""The order of an epoch, and its batches of one size."""
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 import numpy as np
-
-from ferflow.model.backend import load_keras
-
-keras = load_keras()
+from numpy.typing import NDArray
 
 
-class EpochBatches(keras.utils.PyDataset):  # type: ignore[misc, name-defined]
-    """The batches of one epoch, in an order drawn from (seed, epoch), all of one size.
+def epoch_rows(num_images: int, *, batch_size: int, order_seed: tuple[int, int]) -> NDArray[np.int64]:
+    """The images of an epoch, in an order drawn from (seed, epoch), as whole batches.
 
     The last batch is filled up with the first images of the order: a batch of another shape would
     be compiled anew, and oneDNN under TensorFlow 2.21 corrupts memory when the shape changes.
+
+    Args:
+        num_images: How many there are.
+        batch_size: Images of a batch.
+        order_seed: Seed of the run, and the epoch.
+
+    Returns:
+        (B x batch_size,) int64 row numbers; B is `num_images / batch_size`, rounded up.
     """
-
-    def __init__(self, inputs: Any, targets: Any, *, batch_size: int, order_seed: tuple[int, int]) -> None:
-        super().__init__()
-        self._inputs = inputs
-        self._targets = targets
-        order = np.random.default_rng(order_seed).permutation(len(inputs))
-        num_batches = math.ceil(len(order) / batch_size)
-        self._batches = np.resize(order, (num_batches, batch_size))
-
-    def __len__(self) -> int:
-        return len(self._batches)
-
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        rows = self._batches[index]
-        return self._inputs[rows], self._targets[rows]
+    order = np.random.default_rng(order_seed).permutation(num_images)
+    return np.resize(order, -(-num_images // batch_size) * batch_size)

@@ -20,7 +20,7 @@ from ferflow.errors import ModelError
 from ferflow.model.augment import Augment
 from ferflow.model.averaging import WeightAverage, averaged_weights
 from ferflow.model.backend import load_keras, memory_errors, use_xla
-from ferflow.model.batches import EpochBatches
+from ferflow.model.batches import epoch_rows
 from ferflow.model.checkpoint import CheckpointStore, arrays_to_variables, variables_to_arrays
 from ferflow.model.mixup import MixedCrossEntropy, Mixup, accuracy
 from ferflow.model.network import set_trainable_layers
@@ -172,14 +172,18 @@ def _fit_epoch(
     progress: _StepProgress,
 ) -> dict[str, float]:
     """Fit one epoch, counted from 0; returns its learning rate, loss and accuracy."""
-    batches = EpochBatches(
-        training.inputs(),
-        training.targets(),
-        batch_size=params.train.batch_size,
-        order_seed=(params.seed, epoch),
-    )
+    batch_size = params.train.batch_size
+    rows = epoch_rows(len(training.images), batch_size=batch_size, order_seed=(params.seed, epoch))
     rate = float(trainer.optimizer.learning_rate)
-    fitted = trainer.fit(batches, epochs=1, shuffle=False, verbose=0, callbacks=[progress]).history
+    # Arrays in the order of the epoch: Keras cuts their batches outside of Python on TensorFlow.
+    fitted = trainer.fit(
+        training.inputs()[rows],
+        training.targets()[rows],
+        batch_size=batch_size,
+        shuffle=False,
+        verbose=0,
+        callbacks=[progress],
+    ).history
     loss = fitted["loss"][0]
     if not math.isfinite(loss):
         raise ModelError(
