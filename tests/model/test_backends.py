@@ -66,9 +66,8 @@ def test_backends_have_equal_losses_over_20_steps(optimizer, sample_values):
     sample_values["augment"] |= {"flip": False} | dict.fromkeys(
         ("rotation", "zoom", "shift", "brightness", "contrast"), 0.0
     )
-    # Small enough that rounding is not blown up by the steps themselves.
-    rate = {"sgd": 0.005, "adamw": 0.0003}[optimizer]
-    sample_values["train"] |= {"batch_size": 16, "optimizer": optimizer, "learning_rate": rate}
+    # Small enough that the steps do not blow rounding up: at 0.001 the losses differ by 3e-4 with SGD.
+    sample_values["train"] |= {"batch_size": 16, "optimizer": optimizer, "learning_rate": 0.0003}
     tensorflow, jax = (_losses(backend, sample_values) for backend in ("tensorflow", "jax"))
     assert len(jax) == 20
     assert jax[0] != jax[-1]
