@@ -7,7 +7,7 @@ FerflowError
 ├── DetectorError     the face detector is missing, is not the pinned one, or cannot be loaded
 ├── ModelError        a network cannot be built, loaded or trained as asked
 ├── OutputError       a result cannot be written (full disk, read-only folder, another run holds it)
-└── TrackingError    a run, the tracking store or the registry cannot be used as asked
+└── TrackingError     a run, the tracking store or the registry cannot be used as asked
 
 Every message says which file or key, what was found, what was expected and what to do.
 The command line catches this one family, prints the message and exits with code 1.
