@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import resource
+import statistics
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,26 +16,13 @@ from ferflow.data.subsets import LabelledImages
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
 from ferflow.model.backend import load_keras, set_up_process, use_xla
 from ferflow.model.network import build_network
-from ferflow.model.training import build_trainer
-from ferflow.params import Params, load_params
-from ferflow.profiles import write_profile
+from ferflow.model.training import _fit_epoch, _StepProgress, build_trainer
+from ferflow.params import Params
 
 keras = load_keras()
 
-_PROFILES = Path(__file__).resolve().parents[1] / "profiles"
-
-
-def profile_params(name: str, changes: list[str], *, folder: Path) -> Params:
-    """A profile with changes such as `train.epochs=3`.
-
-    Args:
-        name: Of the profile.
-        changes: `KEY=VALUE` pairs.
-        folder: Where its parameter file is written.
-    """
-    target = folder / "params.yaml"
-    write_profile(name, changes, profiles=_PROFILES, target=target)
-    return load_params(target)
+# Training images of FER-2013 but for the validation share of profile cpu.
+EPOCH_IMAGES = 25_838
 
 
 def random_images(number: int) -> LabelledImages:
@@ -45,7 +35,91 @@ def random_images(number: int) -> LabelledImages:
 def fresh_trainer(params: Params) -> Any:
     """The compiled model that `ferflow train` fits, with new weights."""
     set_up_process(params.seed, params.train.precision)
-    return build_trainer(build_network(params.model), params, num_images=params.train.batch_size)
+    return build_trainer(build_network(params.model), params, num_images=EPOCH_IMAGES)
+
+
+class CutEpoch(_StepProgress):
+    """Ends an epoch of `fit` after some steps, and notes when the first one begins.
+
+    Args:
+        num_steps: Steps until the end.
+    """
+
+    def __init__(self, num_steps: int) -> None:
+        super().__init__(num_steps)
+        self._num_steps = num_steps
+        self.first_began = 0.0
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Before the last step: Keras looks at the flag after each one."""
+        super().on_train_batch_begin(batch, logs)
+        if batch == 0:
+            self.first_began = time.perf_counter()
+        if batch == self._num_steps - 1:
+            self.model.stop_training = True
+
+
+def compare_with_bare_step(params: Params, *, steps: int, turns: int) -> dict[str, Any]:
+    """Time `fit` and the bare step in turns.
+
+    An epoch of `fit` is that of FER-2013, cut after some steps. What it costs to begin one (the order,
+    the arrays, the data set) is weighed as in a whole epoch. Every other turn starts with the bare step.
+
+    Args:
+        params: Of the training.
+        steps: Of each of the two in a turn; at most those of an epoch.
+        turns: How many count; one before them compiles.
+
+    Returns:
+        Images a second of both, the median ratio of `fit` to the bare step with the lowest and highest
+        of a turn, milliseconds of a step and to begin an epoch, peak MiB.
+    """
+    trainer = fresh_trainer(params)
+    batch_size = params.train.batch_size
+    epoch_steps = math.ceil(EPOCH_IMAGES / batch_size)
+    steps = min(steps, epoch_steps)
+    images = random_images(EPOCH_IMAGES)
+    bare = bare_step(trainer, random_images(batch_size))
+
+    def time_bare() -> float:
+        started = time.perf_counter()
+        bare(steps)
+        return (time.perf_counter() - started) / steps
+
+    begins, fitted, bares = [], [], []
+    for turn in range(turns + 1):
+        bare_first = time_bare() if turn % 2 else None
+        begin, step = _time_fit(trainer, images, params, turn=turn, steps=steps)
+        begins.append(begin)
+        fitted.append(begin / epoch_steps + step)
+        bares.append(time_bare() if bare_first is None else bare_first)
+    begins, fitted, bares = begins[1:], fitted[1:], bares[1:]
+    ratios = [bare_seconds / seconds for bare_seconds, seconds in zip(bares, fitted, strict=True)]
+    return {
+        "backend": keras.backend.backend(),
+        "image_size": params.model.image_size,
+        "batch_size": batch_size,
+        "precision": params.train.precision,
+        "images_per_second": batch_size / statistics.median(fitted),
+        "bare_images_per_second": batch_size / statistics.median(bares),
+        "ratio_to_bare_step": statistics.median(ratios),
+        "ratios_of_turns": [min(ratios), max(ratios)],
+        "step_ms": 1000 * statistics.median(fitted),
+        "epoch_begin_ms": 1000 * statistics.median(begins),
+        "peak_mib": peak_mib(),
+    }
+
+
+def _time_fit(
+    trainer: Any, images: LabelledImages, params: Params, *, turn: int, steps: int
+) -> tuple[float, float]:
+    """Seconds until the first step of an epoch begins, and a step's from there to the end of `fit`."""
+    cut = CutEpoch(steps)
+    started = time.perf_counter()
+    _fit_epoch(trainer, images, params=params, epoch=turn, progress=cut)
+    ended = time.perf_counter()
+    cut.close()
+    return cut.first_began - started, (ended - cut.first_began) / steps
 
 
 def bare_step(trainer: Any, images: LabelledImages) -> Callable[[int], float]:
@@ -126,7 +200,13 @@ def peak_mib() -> float:
     if keras.backend.backend() == "jax":
         import jax
 
-        statistics = jax.devices()[0].memory_stats()
-        if statistics:
-            return float(statistics["peak_bytes_in_use"]) / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        statistics_of_device = jax.devices()[0].memory_stats()
+        if statistics_of_device:
+            return float(statistics_of_device["peak_bytes_in_use"]) / 2**20
+    # Not getrusage: that of a new process is at least what the one that started it had.
+    try:
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024

@@ -1,0 +1,132 @@
+"""What the benchmarks share: profiles, flags, a process of its own for each figure, the machine, results."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ferflow.errors import FerflowError
+from ferflow.files import write_json
+from ferflow.params import Params, load_params
+from ferflow.profiles import write_profile
+
+_PROFILES = Path(__file__).resolve().parents[1] / "profiles"
+_PACKAGES = ("numpy", "scipy", "keras", "tensorflow", "jax", "jaxlib")
+
+
+def profile_params(name: str, changes: Iterable[str] = ()) -> Params:
+    """A profile with changes such as `train.epochs=3`.
+
+    Args:
+        name: Of the profile.
+        changes: `KEY=VALUE` pairs.
+
+    Raises:
+        ParamsError: The profile, a key or a value is wrong.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "params.yaml"
+        write_profile(name, changes, profiles=_PROFILES, target=target)
+        return load_params(target)
+
+
+def positive(text: str) -> int:
+    """An argument that is a whole number from 1 on."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} found, expected a whole number from 1 on")
+    return number
+
+
+def add_result_flags(parser: argparse.ArgumentParser) -> None:
+    """Add --json and --output, which `finish` obeys."""
+    parser.add_argument("--json", action="store_true", help="print one line of JSON at the end")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the figures there as JSON")
+
+
+@contextlib.contextmanager
+def errors_for_people() -> Iterator[None]:
+    """Turn an error that the user can mend into one line on stderr and exit code 1."""
+    try:
+        yield
+    except FerflowError as error:
+        sys.exit(f"error: {error}")
+
+
+def in_own_process(module: str, setting: dict[str, Any]) -> dict[str, Any]:
+    """Run `python -m MODULE --one SETTING` and return the JSON of its last line.
+
+    A figure is measured in a process of its own: peak memory, the arithmetic and what was compiled
+    before belong to a process.
+
+    Args:
+        module: Such as `benchmarks.memory`.
+        setting: What it measures; JSON types.
+    """
+    command = [sys.executable, "-m", module, "--one", json.dumps(setting)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{module}: failed with exit code {done.returncode} at {json.dumps(setting)}; see above")
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def finish(result: dict[str, Any], arguments: argparse.Namespace) -> None:
+    """Add the machine to the figures, then print and write them as the flags say.
+
+    Args:
+        result: Figures; JSON types.
+        arguments: With what `add_result_flags` added.
+    """
+    content = {**result, "machine": machine()}
+    if arguments.output is not None:
+        write_json(arguments.output, content)
+    if arguments.json:
+        print(json.dumps(content))
+
+
+def machine() -> dict[str, Any]:
+    """What was measured on: processor, usable cores, memory, load before it, versions."""
+    return {
+        "processor": _processor(),
+        "cores": usable_cores(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "python": platform.python_version(),
+        **{name: _version(name) for name in _PACKAGES},
+    }
+
+
+def usable_cores() -> int:
+    """Number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    bfloat16 = any("avx512_bf16" in line or "amx_bf16" in line for line in lines)
+    name = names[0] if names else platform.machine()
+    return f"{name} with bfloat16 instructions" if bfloat16 else name
