@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 import os
 import re
 import sys
@@ -33,6 +34,8 @@ def load_keras() -> Any:
         return sys.modules["keras"]
     with _stderr_held_back():
         import keras
+    # As its native part above: TensorFlow warns of each network that is compiled after some five others.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     return keras
 
 
