@@ -1,0 +1,149 @@
+"""Who is champion: the aliases of the registered model, and the way back to the champion before.
+
+Aliases hold one version each, so there are never two champions. Which versions were champion stands
+in one tag of the registered model, oldest first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from ferflow.errors import TrackingError
+from ferflow.tracking import names
+from ferflow.tracking.store import store_errors
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+
+TAG_SINCE = "champion.since"
+TAG_BEFORE = "champion.before"
+TAG_ROLLED_BACK = "champion.rolled_back_to"
+TAG_HISTORY = "champion.history"
+
+_MAX_HISTORY = 200  # champions that are remembered
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """A champion taken back: numbers of the version that was champion and of the one that is."""
+
+    former: str
+    champion: str
+
+
+def versions(client: MlflowClient) -> list[ModelVersion]:
+    """All versions, newest first, with their tags and aliases; none where nothing is registered.
+
+    Raises:
+        TrackingError: The store cannot be reached.
+    """
+    with store_errors(client.tracking_uri):
+        found = client.search_model_versions(f"name = '{names.REGISTERED_MODEL}'", max_results=10_000)
+        numbers = sorted((int(version.version) for version in found), reverse=True)
+        return [client.get_model_version(names.REGISTERED_MODEL, str(number)) for number in numbers]
+
+
+def promote(client: MlflowClient, number: str, champion: str | None) -> None:
+    """Move alias `champion`, and remember who held it."""
+    name = names.REGISTERED_MODEL
+    history = _history(client, champion) if champion else []
+    if champion:
+        client.set_model_version_tag(name, number, TAG_BEFORE, champion)
+    client.set_model_version_tag(name, number, TAG_SINCE, now())
+    client.set_registered_model_alias(name, names.CHAMPION, number)
+    _remember(client, [*history, number])
+    drop_challenger(client, number)
+
+
+def drop_challenger(client: MlflowClient, number: str) -> None:
+    """Take alias `challenger` from a version, where it has it."""
+    if holder(client, names.CHALLENGER) == number:
+        client.delete_registered_model_alias(names.REGISTERED_MODEL, names.CHALLENGER)
+
+
+def rollback(client: MlflowClient) -> Rollback:
+    """Make the version champion that was before the present one; the caller holds the registry's lock.
+
+    Raises:
+        TrackingError: There is no champion, none was before it, or the store cannot be reached.
+    """
+    with store_errors(client.tracking_uri):
+        champion = holder(client, names.CHAMPION)
+        if champion is None:
+            raise TrackingError(
+                f"{names.REGISTERED_MODEL}: has no champion to roll back; "
+                "register a run with 'ferflow register'"
+            )
+        history = _history(client, champion)
+        earlier = [number for number in history[:-1] if _is_there(client, number) and number != champion]
+        if not earlier:
+            raise TrackingError(
+                f"{names.REGISTERED_MODEL}: version {champion} is champion and none was before it; "
+                "see 'ferflow registry list', or promote one with 'ferflow register RUN --force'"
+            )
+        target = earlier[-1]
+        name = names.REGISTERED_MODEL
+        client.set_registered_model_alias(name, names.CHAMPION, target)
+        _remember(client, earlier)
+        client.set_model_version_tag(name, champion, TAG_ROLLED_BACK, target)
+        add_to_description(client, champion, f"Rolled back to version {target} on {now()}.")
+        client.set_model_version_tag(name, target, TAG_SINCE, now())
+        add_to_description(client, target, f"Champion again since {now()}, after version {champion}.")
+        return Rollback(former=champion, champion=target)
+
+
+def add_to_description(client: MlflowClient, number: str, sentence: str) -> None:
+    """Add a line to what is said of a version."""
+    present = client.get_model_version(names.REGISTERED_MODEL, number).description or ""
+    client.update_model_version(names.REGISTERED_MODEL, number, f"{present}\n{sentence}".strip())
+
+
+def _history(client: MlflowClient, champion: str) -> list[str]:
+    """Numbers of all champions, oldest first; the last is the present one.
+
+    An alias that was moved by hand, or by a process that died before it noted it, is added.
+    """
+    model = registered_model(client)
+    text = model.tags.get(TAG_HISTORY, "") if model else ""
+    history = [number for number in text.split(",") if number]
+    if history[-1:] == [champion]:
+        return history
+    if history[-2:-1] == [champion]:
+        return history[:-1]
+    return [*history, champion]
+
+
+def _remember(client: MlflowClient, history: list[str]) -> None:
+    text = ",".join(history[-_MAX_HISTORY:])
+    client.set_registered_model_tag(names.REGISTERED_MODEL, TAG_HISTORY, text)
+
+
+def holder(client: MlflowClient, alias: str) -> str | None:
+    """Number of the version that has an alias; None where no version has it."""
+    model = registered_model(client)
+    number = model.aliases.get(alias) if model else None
+    return None if number is None else str(number)
+
+
+def registered_model(client: MlflowClient) -> RegisteredModel | None:
+    """The registered model with its tags and aliases; None where nothing was ever registered."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_registered_model(names.REGISTERED_MODEL)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
+
+
+def _is_there(client: MlflowClient, number: str) -> bool:
+    return any(str(version.version) == number for version in versions(client))
+
+
+def now() -> str:
+    """The time in words, such as `2026-11-25 07:40 UTC`."""
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -1,0 +1,85 @@
+"""Runs in a real store, with the predictions of real networks (see predictions/README.md)."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModelOutput, Metric
+
+from ferflow.tracking import names
+from ferflow.tracking.paired import Predictions, read_predictions
+from ferflow.tracking.store import experiment_id
+from ferflow.tracking.tracked_run import TrackedRun, get_run
+
+PREDICTIONS = Path(__file__).parent / "predictions"
+DIGEST = "5" * 64
+
+
+def predictions(name: str) -> Predictions:
+    """What a network of this name said of its test images."""
+    return read_predictions(PREDICTIONS / f"{name}.csv")
+
+
+def store_run(
+    client: MlflowClient,
+    folder: Path,
+    name: str,
+    *,
+    digest: str = DIGEST,
+    cost: int = 1000,
+    params: dict[str, str] | None = None,
+    with_model: bool = True,
+    status: str = "FINISHED",
+) -> TrackedRun:
+    """Store a finished run with the predictions of the network `name`, and a model that is a mere folder."""
+    run = client.create_run(experiment_id(client), run_name=name)
+    run_id = run.info.run_id
+    client.set_tag(run_id, names.TAG_TEST, digest)
+    client.set_tag(run_id, names.TAG_DESCRIPTION, f"The network {name}.")
+    client.set_tag(run_id, names.TAG_RUN, f"fingerprint-{name}")
+    for key, value in ({"train.epochs": "20", "seed": "1"} | (params or {})).items():
+        client.log_param(run_id, key, value)
+    scored = predictions(name)
+    right, kept = scored.right(), ~scored.leaked
+    metrics = {
+        names.MULTIPLY_ADDS: cost,
+        names.TEST_ACCURACY: right.mean(),
+        names.LEAK_FREE_ACCURACY: right[kept].mean(),
+        names.TEST_MACRO_F1: right.mean(),
+        names.BEST_VAL_ACCURACY: 0.8,
+    }
+    points = [Metric(key, float(value), 0, 0) for key, value in metrics.items()]
+    for epoch in range(1, 6):
+        for key, value in _epoch(epoch, float(right.mean())).items():
+            points.append(Metric(key, value, epoch, epoch))
+    client.log_batch(run_id, metrics=points)
+    reports = folder / run_id / "reports"
+    reports.mkdir(parents=True)
+    shutil.copy(PREDICTIONS / f"{name}.csv", reports / "predictions.csv")
+    client.log_artifacts(run_id, str(reports), names.REPORTS)
+    if with_model:
+        _store_model(client, run_id, folder / run_id / "model")
+    client.set_terminated(run_id, status)
+    return get_run(client, run_id)
+
+
+def _epoch(epoch: int, reached: float) -> dict[str, float]:
+    share = 1 - 0.5**epoch
+    return {
+        "loss": 2 - share,
+        "accuracy": reached * share,
+        "val_loss": 2 - 0.9 * share,
+        "val_accuracy": 0.95 * reached * share,
+        "learning_rate": 0.05 * (1 - epoch / 6),
+    }
+
+
+def _store_model(client: MlflowClient, run_id: str, folder: Path) -> None:
+    folder.mkdir()
+    (folder / "MLmodel").write_text("flavors: {}\n", encoding="utf-8")
+    model = client.create_logged_model(experiment_id(client), name=names.MODEL, source_run_id=run_id)
+    client.log_model_artifacts(model.model_id, str(folder))
+    client.finalize_logged_model(model.model_id, "READY")
+    client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
