@@ -14,9 +14,12 @@ import numpy as np
 
 from ferflow.data.subsets import LabelledImages
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
+from ferflow.model.averaging import averaged_weights
 from ferflow.model.backend import load_keras, set_up_process, use_xla
+from ferflow.model.checkpoint import CheckpointStore, variables_to_arrays
 from ferflow.model.network import build_network
-from ferflow.model.training import _fit_epoch, _StepProgress, build_trainer
+from ferflow.model.state import TrainingState
+from ferflow.model.training import _fit_epoch, _save, _StepProgress, _validate, build_trainer
 from ferflow.params import Params
 
 keras = load_keras()
@@ -108,6 +111,31 @@ def compare_with_bare_step(params: Params, *, steps: int, turns: int) -> dict[st
         "epoch_begin_ms": 1000 * statistics.median(begins),
         "peak_mib": peak_mib(),
     }
+
+
+def begin_epoch(params: Params, images: LabelledImages, *, steps: int, checkpoints: Path) -> None:
+    """Do all that an epoch of training does, but for most of its steps.
+
+    Args:
+        params: Of the training.
+        images: Those of the epoch; its first batches are validated as well.
+        steps: Steps of training until the cut.
+        checkpoints: Folder that a checkpoint is written to.
+    """
+    set_up_process(params.seed, params.train.precision)
+    network = build_network(params.model)
+    trainer = build_trainer(network, params, num_images=len(images.images))
+    best_weights = variables_to_arrays("best", network.weights)
+    cut = CutEpoch(steps)
+    row = {"epoch": 1, **_fit_epoch(trainer, images, params=params, epoch=0, progress=cut)}
+    cut.close()
+    few = slice(0, 2 * params.train.batch_size)
+    state = TrainingState()
+    with averaged_weights(network, trainer):
+        row |= _validate(network, LabelledImages(images.images[few], images.labels[few]), params)
+        if state.advance(row):
+            best_weights = variables_to_arrays("best", network.weights)
+    _save(state, trainer, best_weights, CheckpointStore(checkpoints, "benchmark"))
 
 
 def _time_fit(
