@@ -60,7 +60,7 @@ def dtype_policy(precision: str) -> str:
     """
     if precision != "auto":
         return precision
-    return "mixed_bfloat16" if has_gpu() or _cpu_has_bfloat16() else "float32"
+    return "mixed_bfloat16" if has_gpu() or cpu_has_bfloat16() else "float32"
 
 
 def has_gpu() -> bool:
@@ -68,10 +68,14 @@ def has_gpu() -> bool:
     return any(device.startswith("gpu") for device in load_keras().distribution.list_devices())
 
 
-def _cpu_has_bfloat16() -> bool:
-    """Whether Linux lists an instruction set for bfloat16 (x86: AVX512_BF16, AMX; Arm: BF16)."""
+def cpu_has_bfloat16(listing: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether Linux lists an instruction set for bfloat16 (x86: AVX512_BF16, AMX; Arm: BF16).
+
+    Args:
+        listing: Linux' list of processors; where there is none, the answer is no.
+    """
     try:
-        listed = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        listed = listing.read_text(encoding="utf-8")
     except OSError:
         return False
     return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(listed.split())
