@@ -1,0 +1,166 @@
+"""Where a run comes from: parameters, code, data, machine, as tags and names."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ferflow import layout
+from ferflow.data.store import read_arrays
+from ferflow.errors import FerflowError
+from ferflow.files import sha256_of
+from ferflow.params import Params, read_yaml
+from ferflow.tracking import names
+from ferflow.tracking.journal import Subset
+
+_SUBSETS = ("train", "val", "test")
+# Stages whose outputs lie there when a stage has ended.
+STAGES_TO_TRAIN = ("download", "face-filter", "split", "train")
+STAGES = (*STAGES_TO_TRAIN, "evaluate")
+_SECONDS_FOR_TOOLS = 10
+
+
+def flat_params(params: Params) -> dict[str, str]:
+    """Every leaf of params.yaml by its dotted name, such as `train.learning_rate`; lists are one leaf."""
+    found: dict[str, str] = {}
+
+    def add(name: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                add(f"{name}.{key}" if name else key, inner)
+        else:
+            found[name] = value if isinstance(value, str) else json.dumps(value)
+
+    add("", params.model_dump(mode="json"))
+    return found
+
+
+def run_name(params: Params) -> str:
+    """What people call the run, such as `cpu resnet_v2 48px sgd 0.05`."""
+    model, train = params.model, params.train
+    return f"{params.profile} {model.backbone} {model.image_size}px {train.optimizer} {train.learning_rate:g}"
+
+
+def describe(params: Params) -> str:
+    """What the run is, in words."""
+    model, train = params.model, params.train
+    start = "from scratch" if model.weights is None else f"from weights {Path(model.weights).name}"
+    averaging = params.evaluate.test_time_augmentation
+    views = "" if averaging == "none" else f"; answers are averaged over {averaging} views"
+    return (
+        f"Profile {params.profile} on {params.download.source}: {model.backbone} at {model.image_size} px "
+        f"(stem {model.stem}) {start}, {train.optimizer} at {train.learning_rate:g} ({train.schedule}), "
+        f"up to {train.epochs} epochs of batches of {train.batch_size}{views}."
+    )
+
+
+def tags(root: Path, params: Params, stages: Iterable[str]) -> dict[str, str]:
+    """The lineage of a run as tags; what cannot be found out is left out.
+
+    Args:
+        root: The repository's folder.
+        params: The parameters.
+        stages: Those whose outputs are there and belong to the run.
+    """
+    found = {
+        **_git_tags(root),
+        **stage_digests(root, stages),
+        names.TAG_PROFILE: params.profile,
+        names.TAG_HARDWARE: hardware(),
+    }
+    for name, path in ((names.TAG_SPLIT, "manifest.csv"), (names.TAG_TEST, "test.npz")):
+        if (root / layout.SPLIT / path).is_file():
+            found[name] = sha256_of(root / layout.SPLIT / path)
+    if kfp_run := os.environ.get("KFP_RUN_ID"):
+        found[names.TAG_KFP_RUN] = kfp_run
+    return found
+
+
+def subsets(root: Path) -> list[Subset]:
+    """The data sets of the split."""
+    found = []
+    for name in _SUBSETS:
+        path = layout.SPLIT / f"{name}.npz"
+        if (root / path).is_file():
+            number = len(read_arrays(root / path, ("labels",))["labels"])
+            found.append(Subset(name, str(path), sha256_of(root / path), number))
+    return found
+
+
+def stage_digests(root: Path, stages: Iterable[str]) -> dict[str, str]:
+    """Tags such as `dvc.train.md5`: each output of a stage with the md5 that `dvc.lock` gives it.
+
+    They are taken from the outputs themselves, so that they are true without DVC, too, and before it
+    has written the lock of the stage that runs.
+    """
+    try:
+        described = read_yaml(root / "dvc.yaml")["stages"]
+    except (FerflowError, KeyError, TypeError):
+        return {}
+    found = {}
+    for stage in stages:
+        entry = described.get(stage, {})
+        outputs = [path for kind in ("outs", "metrics", "plots") for path in entry.get(kind, [])]
+        digests = [
+            f"{path} {_dvc_md5(root / path)}" for path in sorted(map(str, outputs)) if (root / path).exists()
+        ]
+        if digests:
+            found[names.tag_of_stage(stage)] = ", ".join(digests)
+    return found
+
+
+def _dvc_md5(path: Path) -> str:
+    """The md5 by which DVC knows a file, or a folder: that of the list of its files."""
+    if path.is_file():
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    files = sorted((entry.relative_to(path).parts, entry) for entry in path.rglob("*") if entry.is_file())
+    listed = [{"md5": _dvc_md5(entry), "relpath": "/".join(parts)} for parts, entry in files]
+    content = json.dumps(listed, sort_keys=True).encode()
+    return f"{hashlib.md5(content, usedforsecurity=False).hexdigest()}.dir"
+
+
+def _git_tags(root: Path) -> dict[str, str]:
+    commit = _output(["git", "rev-parse", "HEAD"], root)
+    if not commit:
+        return {}
+    changed = _output(["git", "status", "--porcelain", "--untracked-files=no"], root)
+    return {names.TAG_COMMIT: commit, names.TAG_DIRTY: "true" if changed else "false"}
+
+
+def hardware() -> str:
+    """Processor, cores, memory and GPUs, such as `x86_64 ..., 2 cores, 23 GiB; no GPU`."""
+    model = platform.processor() or platform.machine()
+    memory = ""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+        pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
+        memory = f", {pages * size / 2**30:.0f} GiB"
+    except (OSError, ValueError):
+        pass
+    listed = _output(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], Path.cwd())
+    gpus = ", ".join(listed.splitlines()) if listed else "no GPU"
+    return f"{model}, {os.cpu_count()} cores{memory}; {gpus}"
+
+
+def _output(command: list[str], folder: Path) -> str:
+    """What a tool prints; empty where it is absent, fails or hangs."""
+    if shutil.which(command[0]) is None:
+        return ""
+    try:
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, check=False, timeout=_SECONDS_FOR_TOOLS
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
