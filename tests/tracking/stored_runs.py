@@ -6,8 +6,9 @@ import shutil
 from pathlib import Path
 
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModelOutput, Metric
+from mlflow.entities import LoggedModelOutput, Metric, Param
 
+from ferflow.data.store import read_csv
 from ferflow.tracking import names
 from ferflow.tracking.paired import Predictions, read_predictions
 from ferflow.tracking.store import experiment_id
@@ -34,13 +35,13 @@ def store_run(
     status: str = "FINISHED",
 ) -> TrackedRun:
     """Store a finished run with the predictions of the network `name`, and a model that is a mere folder."""
-    run = client.create_run(experiment_id(client), run_name=name)
-    run_id = run.info.run_id
-    client.set_tag(run_id, names.TAG_TEST, digest)
-    client.set_tag(run_id, names.TAG_DESCRIPTION, f"The network {name}.")
-    client.set_tag(run_id, names.TAG_RUN, f"fingerprint-{name}")
-    for key, value in ({"train.epochs": "20", "seed": "1"} | (params or {})).items():
-        client.log_param(run_id, key, value)
+    tags = {
+        names.TAG_TEST: digest,
+        names.TAG_DESCRIPTION: f"The network {name}.",
+        names.TAG_RUN: f"fingerprint-{name}",
+    }
+    run_id = client.create_run(experiment_id(client), run_name=name, tags=tags).info.run_id
+    values = {"train.epochs": "20", "seed": "1"} | (params or {})
     scored = predictions(name)
     right, kept = scored.right(), ~scored.leaked
     metrics = {
@@ -48,13 +49,12 @@ def store_run(
         names.TEST_ACCURACY: right.mean(),
         names.LEAK_FREE_ACCURACY: right[kept].mean(),
         names.TEST_MACRO_F1: right.mean(),
-        names.BEST_VAL_ACCURACY: 0.8,
+        names.BEST_VAL_ACCURACY: max(row["val_accuracy"] for _, row in history(name)),
     }
     points = [Metric(key, float(value), 0, 0) for key, value in metrics.items()]
-    for epoch in range(1, 6):
-        for key, value in _epoch(epoch, float(right.mean())).items():
-            points.append(Metric(key, value, epoch, epoch))
-    client.log_batch(run_id, metrics=points)
+    for epoch, row in history(name):
+        points += [Metric(key, value, epoch, epoch) for key, value in row.items()]
+    client.log_batch(run_id, points, [Param(key, value) for key, value in values.items()])
     reports = folder / run_id / "reports"
     reports.mkdir(parents=True)
     shutil.copy(PREDICTIONS / f"{name}.csv", reports / "predictions.csv")
@@ -65,15 +65,13 @@ def store_run(
     return get_run(client, run_id)
 
 
-def _epoch(epoch: int, reached: float) -> dict[str, float]:
-    share = 1 - 0.5**epoch
-    return {
-        "loss": 2 - share,
-        "accuracy": reached * share,
-        "val_loss": 2 - 0.9 * share,
-        "val_accuracy": 0.95 * reached * share,
-        "learning_rate": 0.05 * (1 - epoch / 6),
-    }
+def history(name: str) -> list[tuple[int, dict[str, float]]]:
+    """(epoch, metrics of it) as the training of this name went."""
+    columns = read_csv(PREDICTIONS / f"{name}.history.csv", ("epoch", *names.EPOCH_METRICS))
+    return [
+        (int(epoch), {key: float(columns[key][row]) for key in names.EPOCH_METRICS})
+        for row, epoch in enumerate(columns["epoch"])
+    ]
 
 
 def _store_model(client: MlflowClient, run_id: str, folder: Path) -> None:

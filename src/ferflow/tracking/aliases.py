@@ -65,7 +65,9 @@ def drop_challenger(client: MlflowClient, number: str) -> None:
 
 
 def rollback(client: MlflowClient) -> Rollback:
-    """Make the version champion that was before the present one; the caller holds the registry's lock.
+    """Make the version champion that was before the present one.
+
+    The caller holds the registry's lock.
 
     Raises:
         TrackingError: There is no champion, none was before it, or the store cannot be reached.
@@ -78,7 +80,10 @@ def rollback(client: MlflowClient) -> Rollback:
                 "register a run with 'ferflow register'"
             )
         history = _history(client, champion)
-        earlier = [number for number in history[:-1] if _is_there(client, number) and number != champion]
+        present = {str(version.version) for version in versions(client)}
+        earlier = [number for number in history[:-1] if number in present]
+        while earlier[-1:] == [champion]:
+            earlier.pop()
         if not earlier:
             raise TrackingError(
                 f"{names.REGISTERED_MODEL}: version {champion} is champion and none was before it; "
@@ -138,10 +143,6 @@ def registered_model(client: MlflowClient) -> RegisteredModel | None:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
         return None
-
-
-def _is_there(client: MlflowClient, number: str) -> bool:
-    return any(str(version.version) == number for version in versions(client))
 
 
 def now() -> str:

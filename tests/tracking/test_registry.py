@@ -1,0 +1,305 @@
+"""The registry in a real SQLite store: versions, aliases, the gate's record, force and rollback."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ferflow.errors import TrackingError
+from ferflow.model.views import NUM_VIEWS as VIEWS_OF_THE_NETWORK
+from ferflow.tracking import aliases, names, registry, tracked_run
+from ferflow.tracking.aliases import rollback, versions
+from ferflow.tracking.gate import Rules
+from ferflow.tracking.registry import register
+from ferflow.tracking.store import client as store_client
+from tests.tracking.stored_runs import store_run
+
+RULES = Rules(class_floor=0.0, significance=0.05, equal_margin=0.03)
+
+
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory) -> Path:
+    """An empty store, to be copied: making one takes seconds."""
+    folder = tmp_path_factory.mktemp("empty")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        store_client(folder)
+    return folder / "mlruns" / "mlflow.db"
+
+
+@pytest.fixture
+def root(migrated, tmp_path, monkeypatch) -> Path:
+    """A repository's folder with an empty store."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "registry")
+    (tmp_path / "mlruns").mkdir()
+    (tmp_path / "mlruns" / "mlflow.db").write_bytes(migrated.read_bytes())
+    return tmp_path
+
+
+@pytest.fixture
+def client(root):
+    return store_client(root)
+
+
+@pytest.fixture
+def store(client, tmp_path):
+    """Store a run of one of the networks in `predictions/`."""
+    return lambda name, **options: store_run(client, tmp_path / "runs", name, **options)
+
+
+def champion_of(client) -> str | None:
+    return aliases.holder(client, names.CHAMPION)
+
+
+def challenger_of(client) -> str | None:
+    return aliases.holder(client, names.CHALLENGER)
+
+
+def tags_of(client, version: str) -> dict[str, str]:
+    return client.get_model_version(names.REGISTERED_MODEL, version).tags
+
+
+def test_the_first_run_becomes_champion_and_points_at_its_model(client, store):
+    run = store("medium")
+    registration = register(client, run, RULES)
+
+    assert registration.is_new
+    assert registration.is_champion
+    version = client.get_model_version_by_alias(names.REGISTERED_MODEL, names.CHAMPION)
+    assert version.run_id == run.run_id
+    assert version.source == f"models:/{run.model_ids[0]}"
+    assert challenger_of(client) is None
+    assert "The network medium." in version.description
+    assert "becomes champion: there is none" in version.description
+
+
+def test_a_better_run_takes_the_place_and_its_figures_are_on_the_version(client, store):
+    register(client, store("medium"), RULES)
+    registration = register(client, store("full"), RULES)
+
+    assert registration.champion == registration.version == "2"
+    tags = tags_of(client, "2")
+    assert tags["gate.decision"] == "better"
+    assert tags["gate.against"] == "version 1"
+    assert float(tags["gate.p_value"]) == pytest.approx(5.39876e-09)
+    assert (tags["gate.num_gained"], tags["gate.num_lost"]) == ("36", "2")
+    assert tags["champion.before"] == "1"
+    assert "better than version 1" in client.get_model_version(names.REGISTERED_MODEL, "2").description
+    assert "gate.forced" not in tags
+
+
+def test_the_champion_stays_before_a_network_that_does_not_pass(client, store):
+    register(client, store("full"), RULES)
+    cases = [
+        ("medium", {}, {}, "worse"),
+        ("wide", {}, {}, "equal"),
+        ("narrow", {"cost": 600}, {"equal_margin": 0.01}, "equal"),
+        ("wide", {"digest": "0" * 64}, {}, "other test set"),
+        ("wide", {"cost": 600}, {"class_floor": 0.7}, "a class below the floor"),
+    ]
+    for number, (name, options, rules, decision) in enumerate(cases, start=2):
+        registration = register(client, store(name, **options), replace(RULES, **rules))
+
+        assert registration.version == str(number)
+        assert not registration.is_champion
+        assert champion_of(client) == "1"
+        assert challenger_of(client) == str(number)
+        tags = tags_of(client, str(number))
+        assert (tags["gate.decision"], tags["gate.promoted"]) == (decision, "false")
+
+
+def test_an_equal_run_at_lower_cost_takes_the_place(client, store):
+    register(client, store("full"), RULES)
+    assert register(client, store("narrow", cost=600), RULES).is_champion
+    assert tags_of(client, "2")["gate.decision"] == "equal at lower cost"
+    assert tags_of(client, "2")["gate.cost"] == "600"
+
+
+def test_answering_ten_times_costs_ten_times_as_much(client, store):
+    register(client, store("full"), RULES)
+    views = {"evaluate.test_time_augmentation": "ten_crop"}
+    registration = register(client, store("narrow", cost=600, params=views), RULES)
+
+    assert not registration.is_champion
+    assert tags_of(client, "2")["gate.cost"] == "6000"
+    assert tracked_run.NUM_VIEWS == VIEWS_OF_THE_NETWORK
+
+
+def test_a_run_that_is_registered_twice_is_one_version(client, store):
+    run = store("full")
+    first, second = register(client, run, RULES), register(client, run, RULES)
+
+    assert (first.version, second.version) == ("1", "1")
+    assert (first.is_new, second.is_new) == (True, False)
+    assert second.description == first.description
+    assert len(versions(client)) == 1
+
+
+def test_force_makes_a_refused_run_champion_and_is_recorded(client, store):
+    register(client, store("full"), RULES)
+    registration = register(client, store("medium", digest="0" * 64), RULES, is_forced=True)
+
+    assert registration.is_champion
+    tags = tags_of(client, "2")
+    assert (tags["gate.decision"], tags["gate.promoted"]) == ("other test set", "false")
+    assert tags["gate.forced"] == "true"
+    assert "by force" in registration.description
+
+
+def test_force_promotes_a_version_that_the_gate_turned_down_before(client, store):
+    register(client, store("full"), RULES)
+    run = store("medium")
+    register(client, run, RULES)
+    registration = register(client, run, RULES, is_forced=True)
+
+    assert (registration.version, registration.is_champion) == ("2", True)
+    assert tags_of(client, "2")["gate.decision"] == "worse"
+    assert tags_of(client, "2")["gate.forced"] == "true"
+    assert challenger_of(client) is None
+
+
+def test_rollback_goes_back_one_champion_at_a_time(client, store):
+    for name in ("short", "medium", "full"):
+        register(client, store(name), RULES)
+    assert champion_of(client) == "3"
+
+    assert rollback(client) == aliases.Rollback(former="3", champion="2")
+    assert champion_of(client) == "2"
+    assert tags_of(client, "3")["champion.rolled_back_to"] == "2"
+    assert "Rolled back to version 2" in client.get_model_version(names.REGISTERED_MODEL, "3").description
+    assert rollback(client).champion == "1"
+    with pytest.raises(TrackingError, match="none was before it"):
+        rollback(client)
+    assert champion_of(client) == "1"
+
+
+def test_rollback_passes_over_a_version_that_was_deleted(client, store):
+    register(client, store("short"), RULES)
+    register(client, store("medium"), RULES)
+    register(client, store("full"), RULES)
+    client.delete_model_version(names.REGISTERED_MODEL, "2")
+
+    assert rollback(client).champion == "1"
+
+
+def test_rollback_of_a_champion_set_by_hand_goes_to_the_one_before(client, store):
+    register(client, store("full"), RULES)
+    register(client, store("medium"), RULES)
+    client.set_registered_model_alias(names.REGISTERED_MODEL, names.CHAMPION, "2")
+
+    assert rollback(client) == aliases.Rollback(former="2", champion="1")
+
+
+def test_a_version_forced_back_and_forth_rolls_back_in_order(client, store):
+    first, second = store("full"), store("medium")
+    register(client, first, RULES)
+    register(client, second, RULES, is_forced=True)
+    register(client, first, RULES, is_forced=True)
+
+    assert [rollback(client).champion, rollback(client).champion] == ["2", "1"]
+    with pytest.raises(TrackingError, match="none was before it"):
+        rollback(client)
+
+
+def test_rollback_without_a_champion_says_what_to_do(client):
+    with pytest.raises(TrackingError, match="no champion to roll back; register a run"):
+        rollback(client)
+
+
+def test_a_register_that_died_before_the_decision_is_completed_by_the_next(client, store, monkeypatch):
+    register(client, store("medium"), RULES)
+    run = store("full")
+    with monkeypatch.context() as patch:
+        patch.setattr(registry, "drop_challenger", _die)
+        with pytest.raises(KeyboardInterrupt):
+            register(client, run, RULES)
+    assert "gate.decision" not in tags_of(client, "2")
+
+    registration = register(client, run, RULES)
+    assert (registration.version, registration.is_champion) == ("2", True)
+    assert tags_of(client, "2")["gate.decision"] == "better"
+    assert tags_of(client, "2")["gate.against"] == "version 1"
+    assert rollback(client).champion == "1"
+
+
+def _die(*_):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"with_model": False}, "holds no model"),
+        ({"status": "KILLED"}, "is KILLED, expected FINISHED"),
+        ({"digest": ""}, r"no tag test\.sha256"),
+    ],
+)
+def test_a_run_that_lacks_something_is_not_registered(client, store, options, message):
+    with pytest.raises(TrackingError, match=message):
+        register(client, store("full", **options), RULES)
+    assert versions(client) == []
+
+
+_REGISTER = """
+import sys
+from pathlib import Path
+from ferflow.tracking.gate import Rules
+from ferflow.tracking.registry import register
+from ferflow.tracking.store import client
+from ferflow.tracking.tracked_run import get_run
+store = client(Path(sys.argv[1]))
+for run_id in sys.argv[2:]:
+    print(register(store, get_run(store, run_id), Rules(0.0, 0.05, 0.03)).version)
+"""
+
+
+def test_two_registers_at_once_lose_no_decision_and_leave_one_champion(client, store, root):
+    runs = [store(name).run_id for name in ("short", "medium", "narrow", "full")]
+    orders = [runs, runs[::-1]]
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", _REGISTER, str(root), *order],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for order in orders
+    ]
+    outputs = [worker.communicate(timeout=120) for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], outputs
+    assert not any(re.search("locked|Traceback", output[1]) for output in outputs)
+
+    found = versions(client)
+    assert {version.run_id for version in found} == set(runs)
+    assert len(found) == 4
+    assert all("gate.decision" in version.tags for version in found)
+    champions = [str(version.version) for version in found if names.CHAMPION in version.aliases]
+    assert champions == [champion_of(client)]
+    history = client.get_registered_model(names.REGISTERED_MODEL).tags["champion.history"].split(",")
+    assert history[-1] == champion_of(client)
+    promoted = [version for version in found if version.tags["gate.promoted"] == "true"]
+    assert sorted(history) == sorted(str(version.version) for version in promoted)
+
+
+def test_a_run_is_found_by_id_by_its_first_digits_and_by_name(client, store):
+    from ferflow.tracking.store import experiment_id
+
+    experiment = experiment_id(client)
+    older, newer = store("full"), store("full")
+    assert tracked_run.find_run(client, experiment, older.run_id).run_id == older.run_id
+    assert tracked_run.find_run(client, experiment, older.run_id[:12]).run_id == older.run_id
+    assert tracked_run.find_run(client, experiment, "full").run_id == newer.run_id
+    assert [run.run_id for run in tracked_run.newest_runs(client, experiment, number=5)] == [
+        older.run_id,
+        newer.run_id,
+    ]
+    assert tracked_run.run_of_training(client, experiment, "fingerprint-full").run_id == newer.run_id
+    assert tracked_run.run_of_training(client, experiment, "another") is None
+    with pytest.raises(TrackingError, match=r"run 'nobody': not in sqlite.*the newest there: full"):
+        tracked_run.find_run(client, experiment, "nobody")
