@@ -1,4 +1,4 @@
-"""Typed, strict parameters: one section a stage, `params.yaml` the only home of every number.
+"""Typed, strict parameters: one section a stage and one of the registry; `params.yaml` is their only home.
 
 An unknown key, a wrong type or a value out of range is one error that names the key, the value
 and what is allowed. Defaults live in the YAML files, not here: a missing key is an error too.
@@ -214,6 +214,14 @@ class EvaluateParams(_Section):
     calibration_bins: Annotated[int, Field(ge=2, le=100)]
 
 
+class RegistryParams(_Section):
+    """What a registered model needs to become champion."""
+
+    class_floor: Share
+    significance: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+    equal_margin: Share
+
+
 class Params(_Section):
     """All parameters of one run.
 
@@ -231,6 +239,7 @@ class Params(_Section):
     augment: AugmentParams
     train: TrainParams
     evaluate: EvaluateParams
+    registry: RegistryParams
 
 
 def load_params(path: Path) -> Params:
