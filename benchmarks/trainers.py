@@ -62,14 +62,15 @@ class CutEpoch(_StepProgress):
             self.model.stop_training = True
 
 
-def compare_with_bare_step(params: Params, *, steps: int, turns: int) -> dict[str, Any]:
+def compare_with_bare_step(trainer: Any, params: Params, *, steps: int, turns: int) -> dict[str, Any]:
     """Time `fit` and the bare step in turns.
 
     An epoch of `fit` is that of FER-2013, cut after some steps. What it costs to begin one (the order,
     the arrays, the data set) is weighed as in a whole epoch. Every other turn starts with the bare step.
 
     Args:
-        params: Of the training.
+        trainer: Of `fresh_trainer`.
+        params: What it was built from.
         steps: Of each of the two in a turn; at most those of an epoch.
         turns: How many count; one before them compiles.
 
@@ -77,7 +78,6 @@ def compare_with_bare_step(params: Params, *, steps: int, turns: int) -> dict[st
         Images a second of both, the median ratio of `fit` to the bare step with the lowest and highest
         of a turn, milliseconds of a step and to begin an epoch, peak MiB.
     """
-    trainer = fresh_trainer(params)
     batch_size = params.train.batch_size
     epoch_steps = math.ceil(EPOCH_IMAGES / batch_size)
     steps = min(steps, epoch_steps)
@@ -221,6 +221,28 @@ def jax_step(trainer: Any, images: LabelledImages) -> tuple[Any, list[Any], tupl
     state = [[jax.numpy.array(variable.value, copy=True) for variable in group] for group in variables]
     batch = (jax.device_put(images.inputs()), jax.device_put(images.targets()))
     return jax.jit(step, donate_argnums=(0, 1, 2)), state, batch
+
+
+def step_flops(trainer: Any, params: Params) -> float | None:
+    """Floating-point operations of one training step on JAX, by XLA's cost analysis.
+
+    Of the step as it is lowered for the CPU, whatever device computes it: the analysis of a program
+    compiled for a GPU does not see into the libraries that do its convolutions.
+
+    Args:
+        trainer: Of `fresh_trainer`.
+        params: What it was built from.
+
+    Returns:
+        The number, or None where this JAX cannot say it.
+    """
+    import jax
+
+    step, state, batch = jax_step(trainer, random_images(params.train.batch_size))
+    shapes = jax.tree.map(lambda array: jax.ShapeDtypeStruct(array.shape, array.dtype), (*state, *batch))
+    with jax.default_device(jax.devices("cpu")[0]):
+        analysis = step.lower(*shapes).cost_analysis()
+    return float(analysis["flops"]) if analysis else None
 
 
 def peak_mib() -> float:

@@ -26,7 +26,7 @@ from benchmarks.runs import (
     profile_params,
 )
 
-_PRECISIONS = ("float32", "mixed_bfloat16")
+PRECISIONS = ("float32", "mixed_bfloat16")
 
 
 def main() -> None:
@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--profile", default="cpu")
     parser.add_argument("--sizes", type=positive, nargs="+", default=[48, 96], help="model.image_size")
-    parser.add_argument("--precisions", nargs="+", choices=_PRECISIONS, default=["float32"])
+    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=["float32"])
     parser.add_argument("--steps", type=positive, default=15, help="of a turn (default: 15)")
     parser.add_argument("--turns", type=positive, default=7, help="of each of the two (default: 7)")
     parser.add_argument("--set", dest="changes", action="append", default=[], metavar="KEY=VALUE")
@@ -83,10 +83,11 @@ def measure(setting: dict[str, Any]) -> dict[str, Any]:
     Returns:
         The profile, and what `compare_with_bare_step` returns.
     """
-    from benchmarks.trainers import compare_with_bare_step
+    from benchmarks.trainers import compare_with_bare_step, fresh_trainer
 
     params = profile_params(setting["profile"], setting["changes"])
-    figures = compare_with_bare_step(params, steps=setting["steps"], turns=setting["turns"])
+    trainer = fresh_trainer(params)
+    figures = compare_with_bare_step(trainer, params, steps=setting["steps"], turns=setting["turns"])
     return {"profile": setting["profile"], **figures}
 
 
