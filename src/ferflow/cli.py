@@ -1,5 +1,7 @@
 """The command line: `ferflow <stage>`, `profile`, `model summary`, `summary` and `doctor`.
 
+What works on tracked runs (`register`, `registry`, `compare`, `ui`) is in `cli_registry`.
+
 Heavy imports stand inside the commands, so that `--help` is instant.
 """
 
@@ -13,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from ferflow import __version__, layout
+from ferflow import __version__, cli_registry, layout
 from ferflow.errors import FerflowError
 from ferflow.progress import say
 
@@ -26,6 +28,7 @@ app = typer.Typer(
 )
 model_app = typer.Typer(help="Look at the network.", no_args_is_help=True)
 app.add_typer(model_app, name="model")
+app.add_typer(cli_registry.commands)
 
 ParamsOption = Annotated[Path, typer.Option("--params", help="The parameter file.", metavar="FILE")]
 _STAGES = "Pipeline stages, in order (dvc repro runs them)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,6 +18,7 @@ from ferflow.tracking.aliases import rollback, versions
 from ferflow.tracking.gate import Rules
 from ferflow.tracking.registry import register
 from ferflow.tracking.store import client as store_client
+from tests.conftest import REPOSITORY
 from tests.tracking.stored_runs import store_run
 
 RULES = Rules(class_floor=0.0, significance=0.05, equal_margin=0.03)
@@ -303,3 +305,26 @@ def test_a_run_is_found_by_id_by_its_first_digits_and_by_name(client, store):
     assert tracked_run.run_of_training(client, experiment, "another") is None
     with pytest.raises(TrackingError, match=r"run 'nobody': not in sqlite.*the newest there: full"):
         tracked_run.find_run(client, experiment, "nobody")
+
+
+def test_the_command_line_registers_lists_and_rolls_back(client, store, root):
+    shutil.copy(REPOSITORY / "params.yaml", root)
+    (root / "reports").mkdir()
+    store("medium")
+    full = store("full")
+    (root / "reports" / "train.json").write_text('{"run": "fingerprint-full"}', encoding="utf-8")
+
+    forced = _ferflow(root, "register", "medium", "--force").stdout
+    assert "Version 1 is refused: a class below the floor. It finds 0.0% of class disgust" in forced
+    assert forced.endswith("It was made champion by force.\nchampion: version 1\n")
+    done = _ferflow(root, "register")
+    assert done.stdout.startswith(f"run full ({full.run_id[:8]}) registered as version 2\nVersion 2 becomes")
+    assert done.stdout.endswith("champion: version 2\n")
+    listed = _ferflow(root, "registry", "list").stdout
+    assert re.search(r"2 +champion +\w{8} +0\.821429 +5\.39876e-09 +better", listed)
+    assert _ferflow(root, "registry", "rollback").stdout == "champion: version 1 (was version 2)\n"
+
+
+def _ferflow(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ferflow", *arguments]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)

@@ -11,8 +11,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ferflow.errors import TrackingError
+from ferflow.reporting.outline import Table
 from ferflow.tracking import names
 from ferflow.tracking.store import store_errors
+from ferflow.tracking.text_table import render
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -44,6 +46,31 @@ def versions(client: MlflowClient) -> list[ModelVersion]:
         found = client.search_model_versions(f"name = '{names.REGISTERED_MODEL}'", max_results=10_000)
         numbers = sorted((int(version.version) for version in found), reverse=True)
         return [client.get_model_version(names.REGISTERED_MODEL, str(number)) for number in numbers]
+
+
+def version_table(client: MlflowClient) -> str:
+    """The versions as a table for people, newest first.
+
+    Raises:
+        TrackingError: The store cannot be reached.
+    """
+    found = versions(client)
+    if not found:
+        return f"{names.REGISTERED_MODEL}: no version yet; register a run with 'ferflow register'"
+    columns = ["version", "alias", "run", "leak-free accuracy", "p", "decision"]
+    rows = [
+        [
+            str(version.version),
+            ", ".join(version.aliases) or "-",
+            str(version.run_id)[:8],
+            version.tags.get("gate.accuracy", "-"),
+            version.tags.get("gate.p_value", "-"),
+            version.tags.get("gate.decision", "not judged")
+            + (" (forced)" if "gate.forced" in version.tags else ""),
+        ]
+        for version in found
+    ]
+    return render(Table(names.REGISTERED_MODEL, columns, rows))
 
 
 def promote(client: MlflowClient, number: str, champion: str | None) -> None:
