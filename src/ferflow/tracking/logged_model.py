@@ -19,6 +19,10 @@ from ferflow.params import EvaluateParams
 from ferflow.tracking.journal import Record
 from ferflow.tracking.store import load_mlflow
 
+# Among the kept files of a journal: what becomes the logged model, and no artifact of the run.
+NETWORK = "model.keras"
+EXAMPLE = "example.npz"
+
 _PACKAGE = Path(__file__).parents[1]
 _CODE = Path(__file__).parent / "model_code" / "ferflow_model.py"
 # What `ferflow_model.py` imports of ferflow, directly or not.

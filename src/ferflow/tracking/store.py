@@ -27,12 +27,17 @@ DATABASE = Path("mlruns/mlflow.db")
 ARTIFACTS = Path("mlruns/artifacts")
 
 # An unreachable server costs seconds. MLflow's own values (7 retries, 120 seconds) cost minutes.
-_HTTP_SETTINGS = {
+_SETTINGS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     # A request that timed out may have been served: what is sent again is looked up first, by `upload`.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",
+    # A server that passes a network of 100 MB on to its object store answers late.
+    "MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT": "60",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 # What stores of artifacts raise, where their libraries are in use.
 _CLOUD_ERRORS = {
@@ -125,10 +130,8 @@ def load_mlflow() -> Any:
     Raises:
         TrackingError: It is not installed.
     """
-    for name, value in _HTTP_SETTINGS.items():
+    for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     try:
         import mlflow
     except ImportError as error:
