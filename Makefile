@@ -28,7 +28,10 @@ test: install  ## Run all tests
 	$(BIN)/pytest
 
 test-jax: install  ## Run the tests of the networks and of training on JAX
-	KERAS_BACKEND=jax $(BIN)/pytest tests/model tests/stages/test_train.py tests/stages/test_train_kills.py
+	@# The same small networks are compiled again and again: keep what was compiled.
+	KERAS_BACKEND=jax JAX_COMPILATION_CACHE_DIR=$(CURDIR)/.pytest_cache/jax \
+	  JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 \
+	  $(BIN)/pytest tests/model tests/stages/test_train.py tests/stages/test_train_kills.py
 
 bench: install  ## Time the data stages on FER-2013: make bench SOURCE=fer2013.zip DETECTOR=yunet.onnx
 	$(BIN)/python -m benchmarks.data_stages $(SOURCE) --detector $(DETECTOR)
