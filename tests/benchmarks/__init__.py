@@ -1,0 +1,1 @@
+"""Tests of the benchmarks, at sizes that say nothing about speed."""
