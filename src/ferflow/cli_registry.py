@@ -57,6 +57,21 @@ def register(
     typer.echo(f"champion: version {champion}" if champion else "champion: none yet")
 
 
+@commands.command()
+def ui(
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port of 127.0.0.1.")] = 5000,
+) -> None:
+    """Open MLflow's own pages on the store, for this machine alone, until Ctrl-C.
+
+    The address that is printed opens the table of runs with columns that say which run is better and why.
+    """
+    from ferflow.progress import say
+    from ferflow.tracking.ui import serve
+
+    say("starting MLflow's server; that takes some seconds")
+    serve(ROOT, port=port, on_ready=lambda address: typer.echo(f"{address}  (Ctrl-C ends it)"))
+
+
 @registry_app.command("list")
 def list_versions() -> None:
     """Print the versions, newest first, with what the gate said of each."""
