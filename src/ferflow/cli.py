@@ -1,6 +1,7 @@
 """The command line: `ferflow <stage>`, `profile`, `model summary`, `summary` and `doctor`.
 
-What works on tracked runs (`register`, `registry`, `compare`, `ui`) is in `cli_registry`.
+What works on tracked runs (`register`, `registry`, `compare`, `ui`) is in `cli_registry`, `track` in
+`cli_tracking`.
 
 Heavy imports stand inside the commands, so that `--help` is instant.
 """
@@ -15,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from ferflow import __version__, cli_registry, layout
+from ferflow import __version__, cli_registry, cli_tracking, layout
 from ferflow.errors import FerflowError
 from ferflow.progress import say
 
@@ -29,6 +30,7 @@ app = typer.Typer(
 model_app = typer.Typer(help="Look at the network.", no_args_is_help=True)
 app.add_typer(model_app, name="model")
 app.add_typer(cli_registry.commands)
+app.add_typer(cli_tracking.commands, name="track")
 
 ParamsOption = Annotated[Path, typer.Option("--params", help="The parameter file.", metavar="FILE")]
 _STAGES = "Pipeline stages, in order (dvc repro runs them)"
@@ -109,15 +111,17 @@ def train(params: ParamsOption = layout.PARAMS) -> None:
     """Train the network; a stopped run goes on from its last epoch."""
     from ferflow.params import load_params
     from ferflow.stages import train as stage
+    from ferflow.tracking.recording import recorded_training
 
     values = load_params(params)
-    with _locked("train"):
+    with _locked("train"), recorded_training(Path(), values) as on_epoch:
         stage.run(
             values,
             split_dir=layout.SPLIT,
             model_path=layout.MODEL,
             reports_dir=layout.REPORTS,
             checkpoint_dir=layout.CHECKPOINTS,
+            on_epoch=on_epoch,
         )
 
 
@@ -126,12 +130,14 @@ def evaluate(params: ParamsOption = layout.PARAMS) -> None:
     """Score the test images once, with and without those that have a copy in train or val."""
     from ferflow.params import load_params
     from ferflow.stages import evaluate as stage
+    from ferflow.tracking.scoring import record_evaluation
 
     values = load_params(params)
     with _locked("evaluate"):
         stage.run(
             values.evaluate, split_dir=layout.SPLIT, model_path=layout.MODEL, reports_dir=layout.REPORTS
         )
+        record_evaluation(Path(), values)
 
 
 @app.command()

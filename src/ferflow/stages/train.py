@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,9 +73,23 @@ class TrainReport:
 
 
 def run(
-    params: Params, *, split_dir: Path, model_path: Path, reports_dir: Path, checkpoint_dir: Path
+    params: Params,
+    *,
+    split_dir: Path,
+    model_path: Path,
+    reports_dir: Path,
+    checkpoint_dir: Path,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
 ) -> TrainReport:
     """Train on the split and save network, history and report.
+
+    Args:
+        params: All parameters; the sections above are used.
+        split_dir: Folder of the split.
+        model_path: Place of the network.
+        reports_dir: Folder of history and report.
+        checkpoint_dir: Folder of the state of stopped runs.
+        on_epoch: Called with the history row of each epoch that this process trained.
 
     Raises:
         DataError: The split is missing or damaged, or a subset is empty.
@@ -96,13 +111,19 @@ def run(
     counts = count_parameters(network)
     say(f"{counts.total:,} parameters, {counts.trainable:,} trainable; {len(training.images):,} images")
     checkpoints = CheckpointStore(checkpoint_dir, fingerprint)
+
+    def tell(row: dict[str, float]) -> None:
+        say(_describe(row, params.train.epochs))
+        if on_epoch is not None:
+            on_epoch(row)
+
     state = train_network(
         network,
         training,
         validation,
         params=params,
         checkpoints=checkpoints,
-        on_epoch=lambda row: say(_describe(row, params.train.epochs)),
+        on_epoch=tell,
     )
     save_network(network, params.model, model_path)
     _write_history(state, reports_dir)

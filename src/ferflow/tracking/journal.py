@@ -75,7 +75,7 @@ class Record:
         subsets: The data that it used.
         run: Fingerprint of the training, as in `reports/train.json`; empty until training ended.
         model_sha256: Of the network's file; empty until training ended.
-        evaluation: What decided the test figures, as a digest; empty until they are there.
+        evaluation: Digest of what the test figures came from; empty until they are there.
         model: How the network is to be called, for the logged model; empty until it is evaluated.
         process: Number of the process that wrote last.
     """
@@ -228,6 +228,11 @@ class Journal:
     def discard_files(self) -> None:
         """Remove the kept files, once a store has them."""
         shutil.rmtree(self.files, ignore_errors=True)
+
+    def remove(self) -> None:
+        """Give the run up, with all that is written of it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.release()
 
     def hold_alive(self) -> None:
         """Say that this process writes the journal, until it ends or `release` is called."""

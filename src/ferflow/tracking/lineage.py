@@ -20,15 +20,14 @@ from ferflow.params import Params, read_yaml
 from ferflow.tracking import names
 from ferflow.tracking.journal import Subset
 
-_SUBSETS = ("train", "val", "test")
 # Stages whose outputs lie there when a stage has ended.
 STAGES_TO_TRAIN = ("download", "face-filter", "split", "train")
 STAGES = (*STAGES_TO_TRAIN, "evaluate")
 _SECONDS_FOR_TOOLS = 10
 
 
-def flat_params(params: Params) -> dict[str, str]:
-    """Every leaf of params.yaml by its dotted name, such as `train.learning_rate`; lists are one leaf."""
+def flat(values: dict[str, Any]) -> dict[str, str]:
+    """Every leaf of parameters by its dotted name, such as `train.learning_rate`; lists are one leaf."""
     found: dict[str, str] = {}
 
     def add(name: str, value: Any) -> None:
@@ -38,7 +37,7 @@ def flat_params(params: Params) -> dict[str, str]:
         else:
             found[name] = value if isinstance(value, str) else json.dumps(value)
 
-    add("", params.model_dump(mode="json"))
+    add("", values)
     return found
 
 
@@ -72,21 +71,28 @@ def tags(root: Path, params: Params, stages: Iterable[str]) -> dict[str, str]:
     found = {
         **_git_tags(root),
         **stage_digests(root, stages),
+        **tags_of_data(root),
         names.TAG_PROFILE: params.profile,
         names.TAG_HARDWARE: hardware(),
     }
-    for name, path in ((names.TAG_SPLIT, "manifest.csv"), (names.TAG_TEST, "test.npz")):
-        if (root / layout.SPLIT / path).is_file():
-            found[name] = sha256_of(root / layout.SPLIT / path)
     if kfp_run := os.environ.get("KFP_RUN_ID"):
         found[names.TAG_KFP_RUN] = kfp_run
     return found
 
 
-def subsets(root: Path) -> list[Subset]:
-    """The data sets of the split."""
+def tags_of_data(root: Path) -> dict[str, str]:
+    """SHA-256 of the split's manifest and of the test subset."""
+    found = {}
+    for name, path in ((names.TAG_SPLIT, "manifest.csv"), (names.TAG_TEST, "test.npz")):
+        if (root / layout.SPLIT / path).is_file():
+            found[name] = sha256_of(root / layout.SPLIT / path)
+    return found
+
+
+def subsets(root: Path, wanted: Iterable[str]) -> list[Subset]:
+    """Data sets of the split, of those wanted which are there."""
     found = []
-    for name in _SUBSETS:
+    for name in wanted:
         path = layout.SPLIT / f"{name}.npz"
         if (root / path).is_file():
             number = len(read_arrays(root / path, ("labels",))["labels"])

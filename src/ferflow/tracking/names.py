@@ -28,6 +28,9 @@ TAG_KFP_RUN = "kfp.run_id"
 TAG_RUN = "ferflow.run"
 TAG_JOURNAL = "ferflow.journal"
 TAG_MODEL = "model.sha256"
+# Digest of what the test figures came from; runs of one training differ by it.
+TAG_EVALUATION = "ferflow.evaluation"
+TAG_DERIVED = "ferflow.derived_from"
 TAG_DESCRIPTION = "mlflow.note.content"
 
 

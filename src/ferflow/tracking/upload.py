@@ -150,6 +150,7 @@ class _Sending:
             names.TAG_DESCRIPTION: self._record.description,
             names.TAG_RUN: self._record.run,
             names.TAG_MODEL: self._record.model_sha256,
+            names.TAG_EVALUATION: self._record.evaluation,
             "mlflow.source.name": "ferflow",
             "mlflow.source.type": "LOCAL",
             "mlflow.source.git.commit": self._record.tags.get(names.TAG_COMMIT, ""),
