@@ -33,8 +33,11 @@ test-jax: install  ## Run the tests of the networks and of training on JAX
 	  JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 \
 	  $(BIN)/pytest tests/model tests/stages/test_train.py tests/stages/test_train_kills.py
 
-bench: install  ## Time the data stages on FER-2013: make bench SOURCE=fer2013.zip DETECTOR=yunet.onnx
-	$(BIN)/python -m benchmarks.data_stages $(SOURCE) --detector $(DETECTOR)
+bench: install  ## Run the benchmarks; SOURCE=fer2013.zip DETECTOR=yunet.onnx: data stages too; RESULTS=folder
+	$(if $(and $(SOURCE),$(DETECTOR)),$(BIN)/python -m benchmarks.data_stages $(SOURCE) --detector $(DETECTOR))
+	@# One after the other: what runs beside a benchmark spoils its figures.
+	for name in input_pipeline training_step memory; do \
+	  $(BIN)/python -m benchmarks.$$name $(if $(RESULTS),--output $(RESULTS)/$$name.json) || exit; done
 
 check: install  ## Lint, format check and types
 	$(BIN)/ruff check .
