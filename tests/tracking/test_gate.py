@@ -11,13 +11,13 @@ from ferflow.errors import DataError
 from ferflow.labels import EMOTIONS
 from ferflow.tracking.gate import PROMOTED, Contender, Outcome, Rules, decide
 from ferflow.tracking.paired import Predictions, paired_test, read_predictions
-from tests.tracking.stored_runs import DIGEST, PREDICTIONS, predictions
+from tests.tracking.stored_runs import COSTS, DIGEST, PREDICTIONS, predictions
 
 RULES = Rules(class_floor=0.0, significance=0.05, equal_margin=0.03)
 
 
-def contender(name: str, *, digest: str = DIGEST, cost: int | None = 1000) -> Contender:
-    return Contender(name, predictions(name), digest, cost)
+def contender(name: str, *, digest: str = DIGEST) -> Contender:
+    return Contender(name, predictions(name), digest, COSTS[name])
 
 
 def judge(challenger: Contender, champion: Contender | None, **rules: float):
@@ -41,7 +41,7 @@ def test_a_significantly_better_network_becomes_champion():
 
 
 def test_a_significantly_worse_network_stays_challenger_even_at_lower_cost():
-    decision = judge(contender("medium", cost=1), contender("full"))
+    decision = judge(replace(contender("medium"), cost=1), contender("full"))
     assert decision.outcome is Outcome.WORSE
     assert not decision.is_promoted
 
@@ -55,7 +55,7 @@ def test_a_network_that_is_not_told_apart_stays_challenger_though_its_accuracy_i
 
 
 def test_an_equal_network_at_lower_cost_becomes_champion():
-    decision = judge(contender("narrow", cost=600), contender("full"))
+    decision = judge(contender("narrow"), contender("full"))
     assert decision.test.difference < 0
     assert decision.outcome is Outcome.EQUAL_CHEAPER
     assert decision.is_promoted
@@ -63,18 +63,18 @@ def test_an_equal_network_at_lower_cost_becomes_champion():
 
 @pytest.mark.parametrize(("margin", "is_promoted"), [(3 / 140, True), (2.9 / 140, False)])
 def test_the_margin_of_equal_is_the_accuracy_that_may_be_lost(margin, is_promoted):
-    decision = judge(contender("narrow", cost=600), contender("full"), equal_margin=margin)
+    decision = judge(contender("narrow"), contender("full"), equal_margin=margin)
     assert decision.test.num_right - decision.test.num_right_old == -3
     assert decision.is_promoted is is_promoted
 
 
-@pytest.mark.parametrize("cost", [1000, 1001, None])
+@pytest.mark.parametrize("cost", [7_382_464, 7_382_465, None])
 def test_an_equal_network_without_a_lower_cost_stays_challenger(cost):
-    assert judge(contender("narrow", cost=cost), contender("full")).outcome is Outcome.EQUAL
+    assert judge(replace(contender("narrow"), cost=cost), contender("full")).outcome is Outcome.EQUAL
 
 
 def test_a_champion_of_unknown_cost_is_not_beaten_by_cost():
-    decision = judge(contender("narrow"), contender("full", cost=None))
+    decision = judge(contender("narrow"), replace(contender("full"), cost=None))
     assert decision.outcome is Outcome.EQUAL
     assert "not known" in decision.description()
 

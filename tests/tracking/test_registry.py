@@ -101,7 +101,7 @@ def test_the_champion_stays_before_a_network_that_does_not_pass(client, store):
     cases = [
         ("medium", {}, {}, "worse"),
         ("wide", {}, {}, "equal"),
-        ("narrow", {"cost": 600}, {"equal_margin": 0.01}, "equal"),
+        ("narrow", {}, {"equal_margin": 0.01}, "equal"),
         ("wide", {"digest": "0" * 64}, {}, "other test set"),
         ("wide", {"cost": 600}, {"class_floor": 0.7}, "a class below the floor"),
     ]
@@ -118,18 +118,18 @@ def test_the_champion_stays_before_a_network_that_does_not_pass(client, store):
 
 def test_an_equal_run_at_lower_cost_takes_the_place(client, store):
     register(client, store("full"), RULES)
-    assert register(client, store("narrow", cost=600), RULES).is_champion
+    assert register(client, store("narrow"), RULES).is_champion
     assert tags_of(client, "2")["gate.decision"] == "equal at lower cost"
-    assert tags_of(client, "2")["gate.cost"] == "600"
+    assert tags_of(client, "2")["gate.cost"] == "4237392"
 
 
 def test_answering_ten_times_costs_ten_times_as_much(client, store):
     register(client, store("full"), RULES)
     views = {"evaluate.test_time_augmentation": "ten_crop"}
-    registration = register(client, store("narrow", cost=600, params=views), RULES)
+    registration = register(client, store("narrow", params=views), RULES)
 
     assert not registration.is_champion
-    assert tags_of(client, "2")["gate.cost"] == "6000"
+    assert tags_of(client, "2")["gate.cost"] == "42373920"
     assert tracked_run.NUM_VIEWS == VIEWS_OF_THE_NETWORK
 
 

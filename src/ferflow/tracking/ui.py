@@ -81,7 +81,8 @@ def serve(root: Path, *, port: int = PORT, on_ready: Callable[[str], None]) -> N
 
 def page_address(server: str, experiment: str) -> str:
     """Where a server shows the experiment's runs with ferflow's columns."""
-    return f"{server}/#/experiments/{experiment}/runs?viewStateShareKey={names.VIEW}"
+    options = f"viewStateShareKey={names.VIEW}&workflowType=machine_learning"
+    return f"{server}/#/experiments/{experiment}/runs?{options}"
 
 
 def server_environment(uri: str) -> dict[str, str]:
