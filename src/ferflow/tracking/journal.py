@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from ferflow.errors import TrackingError
 from ferflow.files import output_error, write_json
@@ -139,7 +139,7 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._alive: IO[str] | None = None
+        self._alive: int | None = None
 
     @property
     def key(self) -> str:
@@ -236,14 +236,14 @@ class Journal:
 
     def hold_alive(self) -> None:
         """Say that this process writes the journal, until it ends or `release` is called."""
-        stream = (self.folder / "alive.lock").open("a", encoding="utf-8")
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        self._alive = stream
+        # A bare descriptor: it must not be closed with the last reference to the journal.
+        self._alive = os.open(self.folder / "alive.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        fcntl.flock(self._alive, fcntl.LOCK_EX)
 
     def release(self) -> None:
         """Say that this process is done with the journal."""
         if self._alive is not None:
-            self._alive.close()
+            os.close(self._alive)
             self._alive = None
 
     def is_alive(self) -> bool:

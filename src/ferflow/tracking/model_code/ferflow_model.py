@@ -32,8 +32,13 @@ class FerflowModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-define
             "test_time_augmentation": str(context.model_config["test_time_augmentation"]),
         }
 
-    # No type hints: MLflow would read them as the signature of the model.
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ARG002
+    # With another hint of the input, or none, MLflow warns that it can read no signature from it.
+    def predict(
+        self,
+        context: Any,  # noqa: ARG002
+        model_input: np.ndarray,
+        params: Any = None,  # noqa: ARG002
+    ) -> pd.DataFrame:
         """Predict.
 
         Args:

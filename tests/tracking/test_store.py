@@ -1,0 +1,130 @@
+"""Where runs are kept, and how long an absent store keeps anyone waiting."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ferflow.errors import TrackingError
+from ferflow.tracking import names, store
+
+
+def test_without_configuration_the_store_is_in_the_repository(embedded: Path):
+    client = store.client(embedded)
+    experiment = client.get_experiment(store.experiment_id(client))
+    assert client.tracking_uri.startswith(f"sqlite:///{embedded}/mlruns/mlflow.db")
+    assert experiment.name == "ferflow"
+    assert experiment.artifact_location == (embedded / "mlruns" / "artifacts").as_uri()
+
+
+def test_the_environment_selects_store_and_experiment(embedded: Path, tmp_path: Path, monkeypatch):
+    elsewhere = tmp_path / "elsewhere.db"
+    elsewhere.write_bytes((embedded / store.DATABASE).read_bytes())
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{elsewhere}")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "mine")
+    client = store.client(embedded)
+    assert client.tracking_uri == f"sqlite:///{elsewhere}"
+    assert client.get_experiment(store.experiment_id(client)).name == "mine"
+
+
+def test_the_experiment_opens_with_the_figures_that_tell_which_run_is_better(embedded: Path):
+    client = store.client(embedded)
+    tags = client.get_experiment(store.experiment_id(client)).tags
+    assert f"metrics.`{names.LEAK_FREE_ACCURACY}`" in tags[f"mlflow.sharedViewState.{names.VIEW}"]
+
+
+def test_a_deleted_experiment_is_named_with_the_cure(embedded: Path):
+    client = store.client(embedded)
+    client.delete_experiment(store.experiment_id(client))
+    with pytest.raises(TrackingError, match=r"'ferflow' was deleted .* MLFLOW_EXPERIMENT_NAME"):
+        store.experiment_id(client)
+
+
+@pytest.fixture
+def closed_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port where connections are taken and nothing is ever answered."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        held: list[socket.socket] = []
+
+        def accept() -> None:
+            while True:
+                try:
+                    held.append(listening.accept()[0])
+                except OSError:
+                    return
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        yield int(listening.getsockname()[1])
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        for connection in held:
+            connection.close()
+
+
+@pytest.mark.parametrize("scheme", ["http://127.0.0.1:{}", "postgresql://me:secret@127.0.0.1:{}/runs"])
+def test_an_absent_store_costs_seconds_and_one_line_without_the_password(
+    tmp_path: Path, monkeypatch, closed_port: int, scheme: str
+):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", scheme.format(closed_port))
+    store.load_mlflow()
+    began = time.monotonic()
+    with pytest.raises(TrackingError) as caught:
+        store.client(tmp_path)
+    assert time.monotonic() - began < 5
+    message = str(caught.value)
+    assert f"127.0.0.1:{closed_port}" in message
+    assert "connection refused" in message
+    assert "secret" not in message
+    assert "\n" not in message
+
+
+def test_a_server_that_never_answers_costs_its_timeout_once(tmp_path: Path, monkeypatch, silent_port: int):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{silent_port}")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    began = time.monotonic()
+    with pytest.raises(TrackingError, match="no answer in time"):
+        store.client(tmp_path)
+    assert time.monotonic() - began < 3
+
+
+def test_waiting_times_that_the_user_set_win(monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "77")
+    store.load_mlflow()
+    from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES, MLFLOW_HTTP_REQUEST_TIMEOUT
+
+    assert MLFLOW_HTTP_REQUEST_TIMEOUT.get() == 77
+    assert MLFLOW_HTTP_REQUEST_MAX_RETRIES.get() == 0
+
+
+def test_no_module_of_tracking_loads_tensorflow_keras_or_mlflow():
+    code = (
+        "import importlib, pkgutil, sys, ferflow.tracking as package\n"
+        "for found in pkgutil.iter_modules(package.__path__, 'ferflow.tracking.'):\n"
+        "    importlib.import_module(found.name)\n"
+        "print(sorted({'tensorflow', 'keras', 'jax', 'mlflow'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "[]\n", done.stderr
+
+
+def test_an_uninstalled_mlflow_is_one_line_with_the_cure(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    with pytest.raises(TrackingError, match=r"MLflow is not installed .* install ferflow\[tracking\]"):
+        store.load_mlflow()
