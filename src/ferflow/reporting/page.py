@@ -5,11 +5,9 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,6 +28,7 @@ from ferflow.reporting.comparison import (
     standing,
 )
 from ferflow.reporting.outline import Outline, Table, format_value, outline, read_report
+from ferflow.reporting.templates import load_template
 
 _EARLIER_STAGES = ("download", "face_filter", "data", "train")
 
@@ -70,10 +69,7 @@ def write_page(path: Path, results: Results, *, params: EvaluateParams, reports_
         OutputError: The page cannot be written.
     """
     reports = {name: read_report(reports_dir / f"{name}.json") for name in _EARLIER_STAGES}
-    template = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    ).from_string(resources.files("ferflow.reporting").joinpath("report.html").read_text(encoding="utf-8"))
-    page = template.render(
+    page = load_template("report.html").render(
         _comparison(results, origin_of(reports["download"]), params),
         results=results,
         emotions=EMOTIONS,
