@@ -1,0 +1,144 @@
+"""Real servers for tests: MLflow's and PostgreSQL's, on a free port of this machine."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+_SECONDS_TO_START = 120
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+class MlflowServer:
+    """A tracking server of its own processes, to be killed and started again.
+
+    Args:
+        folder: Its database and artifacts lie there.
+        database: A migrated SQLite file to begin with.
+    """
+
+    def __init__(self, folder: Path, database: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True)
+        shutil.copyfile(database, folder / "mlflow.db")
+        self._port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def uri(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def start(self, *, largest_file: int | None = None) -> None:
+        """Start it, without waiting.
+
+        Args:
+            largest_file: Bytes after which a write to a file fails, as on a full disk.
+        """
+
+        def limit() -> None:
+            if largest_file is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+
+        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self._port)]
+        command += ["--backend-store-uri", f"sqlite:///{self._folder}/mlflow.db", "--workers", "1"]
+        command += ["--artifacts-destination", str(self._folder / "artifacts")]
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+        self._process = subprocess.Popen(
+            command,
+            cwd=self._folder,
+            env={**inherited, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=limit,
+        )
+
+    def wait(self) -> None:
+        """Wait until it answers."""
+
+        def answers() -> bool:
+            with urllib.request.urlopen(f"{self.uri}/health", timeout=5) as answer:  # noqa: S310
+                return bool(answer.status == 200)
+
+        _wait_for(answers, OSError)
+
+    def kill(self) -> None:
+        """End it at once with all its processes, by signal 9."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+
+@contextmanager
+def postgresql() -> Iterator[str]:
+    """A PostgreSQL server with an empty database.
+
+    Yields:
+        Its address, as SQLAlchemy takes it.
+    """
+    programs = _postgresql_programs()
+    # Not a folder of pytest: only its owner can enter those, and PostgreSQL refuses to run as root.
+    folder = Path(tempfile.mkdtemp(prefix="ferflow-postgresql-"))
+    user = {}
+    if os.geteuid() == 0:
+        nobody = pwd.getpwnam("nobody")
+        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+        user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+    port = free_port()
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
+    initdb = [programs / "initdb", "-D", folder / "data", "-A", "trust", "-U", "ferflow", "--no-sync"]
+    subprocess.run(initdb, check=True, **quiet, **user)
+    command = [programs / "postgres", "-D", folder / "data", "-k", folder, "-h", "127.0.0.1", "-p", str(port)]
+    process = subprocess.Popen(command, **quiet, **user)
+    try:
+        address = f"postgresql://ferflow@127.0.0.1:{port}/postgres"
+        _wait_for(lambda: psycopg.connect(address).close() is None, psycopg.OperationalError)
+        yield address
+    finally:
+        process.send_signal(signal.SIGINT)  # Its fast shutdown.
+        process.wait()
+        shutil.rmtree(folder)
+
+
+def _postgresql_programs() -> Path:
+    """The folder of PostgreSQL's programs; Debian keeps them out of the PATH."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    on_path = shutil.which("initdb")
+    if not found and on_path is None:
+        pytest.fail("PostgreSQL is not installed; run 'apt-get install postgresql'")
+    return (found[-1] if found else Path(str(on_path))).parent
+
+
+def _wait_for(condition: Callable[[], bool], not_yet: type[Exception]) -> None:
+    deadline = time.monotonic() + _SECONDS_TO_START
+    while True:
+        try:
+            if condition():
+                return
+        except not_yet:
+            pass
+        assert time.monotonic() < deadline, "the server did not start in time"
+        time.sleep(0.1)
