@@ -58,6 +58,43 @@ def register(
 
 
 @commands.command()
+def compare(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Ids, first digits or names of runs; without any the newest ones.", metavar="[RUN]..."
+        ),
+    ] = None,
+    last: Annotated[int, typer.Option("--last", min=2, max=10, help="How many of the newest runs.")] = 4,
+    output: Annotated[
+        Path, typer.Option("--output", help="The page that is written.", metavar="FILE")
+    ] = layout.REPORTS / "compare" / "index.html",
+) -> None:
+    """Put runs beside each other: parameters that differ, figures with intervals, which one is better.
+
+    Writes a page with learning curves and differences of confusions, too.
+    """
+    from ferflow.tracking.compare import compare as compare_runs
+    from ferflow.tracking.compare import in_text
+    from ferflow.tracking.compare_page import write_comparison
+    from ferflow.tracking.compared_run import load_runs
+    from ferflow.tracking.store import client, experiment_id
+    from ferflow.tracking.tracked_run import find_run, newest_runs
+
+    store = client(ROOT)
+    experiment = experiment_id(store)
+    chosen = (
+        [find_run(store, experiment, run) for run in runs]
+        if runs
+        else newest_runs(store, experiment, number=last)
+    )
+    comparison = compare_runs(load_runs(store, chosen))
+    write_comparison(output, comparison)
+    typer.echo(in_text(comparison))
+    typer.echo(f"\npage: {output}")
+
+
+@commands.command()
 def ui(
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port of 127.0.0.1.")] = 5000,
 ) -> None:
