@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import resource
-import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ferflow.data.subsets import LabelledImages
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
@@ -51,13 +52,13 @@ class CutEpoch(_StepProgress):
     def __init__(self, num_steps: int) -> None:
         super().__init__(num_steps)
         self._num_steps = num_steps
-        self.first_began = 0.0
+        self.first_began = now()
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Before the last step: Keras looks at the flag after each one."""
         super().on_train_batch_begin(batch, logs)
         if batch == 0:
-            self.first_began = time.perf_counter()
+            self.first_began = now()
         if batch == self._num_steps - 1:
             self.model.stop_training = True
 
@@ -76,41 +77,63 @@ def compare_with_bare_step(trainer: Any, params: Params, *, steps: int, turns: i
 
     Returns:
         Images a second of both, the median ratio of `fit` to the bare step with the lowest and highest
-        of a turn, milliseconds of a step and to begin an epoch, peak MiB.
+        of a turn, the same of processor time (which other work on the machine changes less),
+        milliseconds of a step and to begin an epoch, peak MiB.
     """
     batch_size = params.train.batch_size
     epoch_steps = math.ceil(EPOCH_IMAGES / batch_size)
     steps = min(steps, epoch_steps)
     images = random_images(EPOCH_IMAGES)
-    bare = bare_step(trainer, random_images(batch_size))
-
-    def time_bare() -> float:
-        started = time.perf_counter()
-        bare(steps)
-        return (time.perf_counter() - started) / steps
-
-    begins, fitted, bares = [], [], []
+    take_bare = bare_step(trainer, random_images(batch_size))
+    begins, fits, bares = (np.zeros((turns + 1, 2)) for _ in range(3))
     for turn in range(turns + 1):
-        bare_first = time_bare() if turn % 2 else None
-        begin, step = _time_fit(trainer, images, params, turn=turn, steps=steps)
-        begins.append(begin)
-        fitted.append(begin / epoch_steps + step)
-        bares.append(time_bare() if bare_first is None else bare_first)
-    begins, fitted, bares = begins[1:], fitted[1:], bares[1:]
-    ratios = [bare_seconds / seconds for bare_seconds, seconds in zip(bares, fitted, strict=True)]
+        gc.collect()  # Keras' data set of the turn before is garbage in cycles.
+        if turn % 2:
+            bares[turn] = _time_bare(take_bare, steps)
+        begins[turn], loop = _time_fit(trainer, images, params, turn=turn, steps=steps)
+        fits[turn] = begins[turn] / epoch_steps + loop / steps
+        if not turn % 2:
+            bares[turn] = _time_bare(take_bare, steps)
+    (begin, _), (fit, _), (bare, _) = (np.median(times[1:], axis=0) for times in (begins, fits, bares))
+    ratios = bares[1:] / fits[1:]
     return {
         "backend": keras.backend.backend(),
         "image_size": params.model.image_size,
         "batch_size": batch_size,
         "precision": params.train.precision,
-        "images_per_second": batch_size / statistics.median(fitted),
-        "bare_images_per_second": batch_size / statistics.median(bares),
-        "ratio_to_bare_step": statistics.median(ratios),
-        "ratios_of_turns": [min(ratios), max(ratios)],
-        "step_ms": 1000 * statistics.median(fitted),
-        "epoch_begin_ms": 1000 * statistics.median(begins),
+        "images_per_second": float(batch_size / fit),
+        "bare_images_per_second": float(batch_size / bare),
+        "ratio_to_bare_step": float(np.median(ratios[:, 0])),
+        "ratios_of_turns": [float(ratios[:, 0].min()), float(ratios[:, 0].max())],
+        "processor_ratio_to_bare_step": float(np.median(ratios[:, 1])),
+        "step_ms": float(1000 * fit),
+        "epoch_begin_ms": float(1000 * begin),
         "peak_mib": peak_mib(),
     }
+
+
+def now() -> NDArray[np.float64]:
+    """(2,) seconds: of the clock, and of processor time of this process."""
+    return np.array([time.perf_counter(), time.process_time()])
+
+
+def _time_bare(take: Callable[[int], float], steps: int) -> NDArray[np.float64]:
+    """(2,) seconds of a step, as `now` counts them."""
+    started = now()
+    take(steps)
+    return (now() - started) / steps
+
+
+def _time_fit(
+    trainer: Any, images: LabelledImages, params: Params, *, turn: int, steps: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(2,) seconds until the first step of an epoch begins, and (2,) from there to the end of `fit`."""
+    cut = CutEpoch(steps)
+    started = now()
+    _fit_epoch(trainer, images, params=params, epoch=turn, progress=cut)
+    ended = now()
+    cut.close()
+    return cut.first_began - started, ended - cut.first_began
 
 
 def begin_epoch(params: Params, images: LabelledImages, *, steps: int, checkpoints: Path) -> None:
@@ -136,18 +159,6 @@ def begin_epoch(params: Params, images: LabelledImages, *, steps: int, checkpoin
         if state.advance(row):
             best_weights = variables_to_arrays("best", network.weights)
     _save(state, trainer, best_weights, CheckpointStore(checkpoints, "benchmark"))
-
-
-def _time_fit(
-    trainer: Any, images: LabelledImages, params: Params, *, turn: int, steps: int
-) -> tuple[float, float]:
-    """Seconds until the first step of an epoch begins, and a step's from there to the end of `fit`."""
-    cut = CutEpoch(steps)
-    started = time.perf_counter()
-    _fit_epoch(trainer, images, params=params, epoch=turn, progress=cut)
-    ended = time.perf_counter()
-    cut.close()
-    return cut.first_began - started, (ended - cut.first_began) / steps
 
 
 def bare_step(trainer: Any, images: LabelledImages) -> Callable[[int], float]:
@@ -250,9 +261,9 @@ def peak_mib() -> float:
     if keras.backend.backend() == "jax":
         import jax
 
-        statistics_of_device = jax.devices()[0].memory_stats()
-        if statistics_of_device:
-            return float(statistics_of_device["peak_bytes_in_use"]) / 2**20
+        statistics = jax.devices()[0].memory_stats()
+        if statistics:
+            return float(statistics["peak_bytes_in_use"]) / 2**20
     # Not getrusage: that of a new process is at least what the one that started it had.
     try:
         status = Path("/proc/self/status").read_text(encoding="utf-8")

@@ -7,8 +7,8 @@
 
 The bare step is the same network, augmentation, loss and optimizer on one batch that never changes,
 called in an empty loop: what is left to gain outside of it. Both take turns in one process, and the ratio
-is the median of the turns', so that it does not depend on what else the machine does. Each size and
-precision is a process of its own. About 4 minutes on two idle cores.
+is the median of the turns', so that it depends less on what else the machine does; the ratio of processor
+times depends on it least. Each size and precision is a process of its own. About 4 minutes on two idle cores.
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ def describe(result: dict[str, Any]) -> str:
     return (
         f"{result['backend']:<11} {result['image_size']:>4} px  {result['precision']:<15}"
         f"{result['images_per_second']:>9,.0f} images/s, {result['ratio_to_bare_step']:.3f} of the bare step "
-        f"({low:.3f} to {high:.3f}), peak {result['peak_mib']:,.0f} MiB"
+        f"({low:.3f} to {high:.3f}; {result['processor_ratio_to_bare_step']:.3f} by processor time), "
+        f"peak {result['peak_mib']:,.0f} MiB"
     )
 
 
