@@ -7,10 +7,11 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from ferflow.cli import app
 from ferflow.errors import TrackingError
 from ferflow.model.views import NUM_VIEWS as VIEWS_OF_THE_NETWORK
 from ferflow.tracking import aliases, names, registry, tracked_run
@@ -24,29 +25,9 @@ from tests.tracking.stored_runs import store_run
 RULES = Rules(class_floor=0.0, significance=0.05, equal_margin=0.03)
 
 
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory) -> Path:
-    """An empty store, to be copied: making one takes seconds."""
-    folder = tmp_path_factory.mktemp("empty")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        store_client(folder)
-    return folder / "mlruns" / "mlflow.db"
-
-
 @pytest.fixture
-def root(migrated, tmp_path, monkeypatch) -> Path:
-    """A repository's folder with an empty store."""
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "registry")
-    (tmp_path / "mlruns").mkdir()
-    (tmp_path / "mlruns" / "mlflow.db").write_bytes(migrated.read_bytes())
-    return tmp_path
-
-
-@pytest.fixture
-def client(root):
-    return store_client(root)
+def client(embedded):
+    return store_client(embedded)
 
 
 @pytest.fixture
@@ -261,12 +242,12 @@ for run_id in sys.argv[2:]:
 """
 
 
-def test_two_registers_at_once_lose_no_decision_and_leave_one_champion(client, store, root):
-    runs = [store(name).run_id for name in ("short", "medium", "narrow", "full")]
+def test_two_registers_at_once_lose_no_decision_and_leave_one_champion(client, store, embedded):
+    runs = [store(name).run_id for name in ("medium", "narrow", "full")]
     orders = [runs, runs[::-1]]
     workers = [
         subprocess.Popen(
-            [sys.executable, "-c", _REGISTER, str(root), *order],
+            [sys.executable, "-c", _REGISTER, str(embedded), *order],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -279,7 +260,7 @@ def test_two_registers_at_once_lose_no_decision_and_leave_one_champion(client, s
 
     found = versions(client)
     assert {version.run_id for version in found} == set(runs)
-    assert len(found) == 4
+    assert len(found) == 3
     assert all("gate.decision" in version.tags for version in found)
     champions = [str(version.version) for version in found if names.CHAMPION in version.aliases]
     assert champions == [champion_of(client)]
@@ -307,24 +288,26 @@ def test_a_run_is_found_by_id_by_its_first_digits_and_by_name(client, store):
         tracked_run.find_run(client, experiment, "nobody")
 
 
-def test_the_command_line_registers_lists_and_rolls_back(client, store, root):
-    shutil.copy(REPOSITORY / "params.yaml", root)
-    (root / "reports").mkdir()
+def test_the_command_line_registers_lists_and_rolls_back(client, store, embedded, monkeypatch):
+    monkeypatch.chdir(embedded)
+    shutil.copy(REPOSITORY / "params.yaml", embedded)
+    (embedded / "reports").mkdir()
     store("medium")
     full = store("full")
-    (root / "reports" / "train.json").write_text('{"run": "fingerprint-full"}', encoding="utf-8")
+    (embedded / "reports" / "train.json").write_text('{"run": "fingerprint-full"}', encoding="utf-8")
 
-    forced = _ferflow(root, "register", "medium", "--force").stdout
+    forced = _ferflow("register", "medium", "--force")
     assert "Version 1 is refused: a class below the floor. It finds 0.0% of class disgust" in forced
     assert forced.endswith("It was made champion by force.\nchampion: version 1\n")
-    done = _ferflow(root, "register")
-    assert done.stdout.startswith(f"run full ({full.run_id[:8]}) registered as version 2\nVersion 2 becomes")
-    assert done.stdout.endswith("champion: version 2\n")
-    listed = _ferflow(root, "registry", "list").stdout
+    done = _ferflow("register")
+    assert done.startswith(f"run full ({full.run_id[:8]}) registered as version 2\nVersion 2 becomes")
+    assert done.endswith("champion: version 2\n")
+    listed = _ferflow("registry", "list")
     assert re.search(r"2 +champion +\w{8} +0\.821429 +5\.39876e-09 +better", listed)
-    assert _ferflow(root, "registry", "rollback").stdout == "champion: version 1 (was version 2)\n"
+    assert _ferflow("registry", "rollback") == "champion: version 1 (was version 2)\n"
 
 
-def _ferflow(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ferflow", *arguments]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+def _ferflow(*arguments: str) -> str:
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    return done.stdout

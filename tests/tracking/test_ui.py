@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 
 from ferflow.errors import TrackingError
 from ferflow.tracking import names, ui
+from ferflow.tracking.store import DATABASE
 from ferflow.tracking.store import client as store_client
 from tests.tracking.stored_runs import store_run
 
@@ -26,9 +28,11 @@ _MILLISECONDS = 60_000
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory) -> Path:
+def root(migrated_database, tmp_path_factory) -> Path:
     """A repository's folder whose store holds three runs."""
     folder = tmp_path_factory.mktemp("ui")
+    (folder / DATABASE).parent.mkdir()
+    shutil.copy(migrated_database, folder / DATABASE)
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         client = store_client(folder)
