@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -50,17 +51,8 @@ class MlflowServer:
         """Its address."""
         return f"http://127.0.0.1:{self._port}"
 
-    def start(self, *, largest_file: int | None = None) -> None:
-        """Start it, without waiting.
-
-        Args:
-            largest_file: Bytes after which a write to a file fails, as on a full disk.
-        """
-
-        def limit() -> None:
-            if largest_file is not None:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
-
+    def start(self) -> None:
+        """Start it, without waiting."""
         command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self._port)]
         command += ["--backend-store-uri", f"sqlite:///{self._folder}/mlflow.db", "--workers", "1"]
         command += ["--artifacts-destination", str(self._folder / "artifacts")]
@@ -72,7 +64,6 @@ class MlflowServer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=limit,
         )
 
     def wait(self) -> None:
@@ -83,6 +74,20 @@ class MlflowServer:
                 return bool(answer.status == 200)
 
         _wait_for(answers, OSError)
+
+    def fill_disk(self, largest_file: int) -> None:
+        """Have writes beyond so many bytes of a file fail, as on a full disk."""
+        self._limit_files(largest_file)
+
+    def empty_disk(self) -> None:
+        """Take back `fill_disk`."""
+        self._limit_files(resource.RLIM_INFINITY)
+
+    def _limit_files(self, size: int) -> None:
+        assert self._process is not None
+        process = psutil.Process(self._process.pid)
+        for each in [process, *process.children(recursive=True)]:
+            each.rlimit(psutil.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
     def kill(self) -> None:
         """End it at once with all its processes, by signal 9."""

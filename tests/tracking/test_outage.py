@@ -20,14 +20,17 @@ from ferflow import layout
 from ferflow.data.store import read_arrays, read_csv
 from ferflow.files import sha256_of
 from ferflow.tracking import names, store
-from ferflow.tracking.journal import all_journals
+from ferflow.tracking.journal import Journal, all_journals
 from ferflow.tracking.sent import Sent
+from tests.source_files import encoded
 from tests.tracking.servers import MlflowServer
 from tests.tracking.small_repository import everything_of, run, start, write_repository
 
 _EPOCHS = 40
-# More than the database of the server grows to, less than the report page.
-_FULL = 1_020_000
+# More than the database of the server grows to, less than one of the artifacts.
+_FULL = 1_600_000
+_LARGE = (1500, 1400)
+_ARTIFACT = "reports/dropped.png"
 _NOT_TRACKED = "the run is not tracked yet ("
 _CURE = "'ferflow track sync' sends it later"
 
@@ -42,6 +45,7 @@ class Story:
     evaluated: str
     synced: str
     epochs_before_kill: int
+    sent_before_full: Sent
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +53,9 @@ def story(migrated_database: Path, tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("outage")
     root, server = folder / "repository", MlflowServer(folder / "server", migrated_database)
     write_repository(root, f"train.epochs={_EPOCHS}")
+    noise = np.random.default_rng(2).integers(0, 256, _LARGE, dtype=np.uint8)
+    (root / layout.REPORTS).mkdir()
+    (root / _ARTIFACT).write_bytes(encoded(noise, ".png"))
     settings = {"MLFLOW_TRACKING_URI": server.uri}
     try:
         server.start()
@@ -58,14 +65,14 @@ def story(migrated_database: Path, tmp_path_factory: pytest.TempPathFactory):
         server.kill()
         trained = training.communicate()[0]
         assert training.returncode == 0, trained
-        server.start(largest_file=_FULL)
-        server.wait()
-        evaluated = run(root, "evaluate", **settings)
-        server.kill()
         server.start()
         server.wait()
+        server.fill_disk(_FULL)
+        evaluated = run(root, "evaluate", **settings)
+        (partly,) = (_sent(journal) for journal in all_journals(root))
+        server.empty_disk()
         synced = run(root, "track", "sync", **settings)
-        yield Story(root, server, trained, evaluated, synced, before)
+        yield Story(root, server, trained, evaluated, synced, before, partly)
     finally:
         server.kill()
 
@@ -75,11 +82,14 @@ def _wait_for_epochs(root: Path) -> int:
     deadline = time.monotonic() + 120
     while True:
         for journal in all_journals(root):
-            sent = Sent.load(journal)
-            if sent is not None and sent.num_values:
-                return sent.num_values
+            if number := _sent(journal).num_values:
+                return number
         assert time.monotonic() < deadline, "no epoch arrived in time"
         time.sleep(0.05)
+
+
+def _sent(journal: Journal) -> Sent:
+    return Sent.load(journal) or Sent("")
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +116,12 @@ def test_training_ends_well_and_says_in_one_line_that_it_is_not_tracked(story: S
 
 def test_evaluate_ends_well_on_a_full_disk_and_says_so_in_one_line(story: Story):
     (line,) = [line for line in story.evaluated.splitlines() if _NOT_TRACKED in line]
+    assert "the server fails (its disk may be full" in line
     assert line.endswith(_CURE)
     assert "Traceback" not in story.evaluated
+    # It was the artifact that did not fit, after what goes to the database.
+    assert story.sent_before_full.subsets == ["train", "val", "test"]
+    assert story.sent_before_full.files == {}
     assert (story.root / layout.REPORTS / "metrics.json").is_file()
 
 
@@ -131,7 +145,7 @@ def test_every_epoch_is_there_once(story: Story, client: Any, only_run: Any):
 
 
 def test_the_artifacts_are_those_on_this_disk(story: Story, client: Any, only_run: Any, tmp_path: Path):
-    for name in ("reports/report.html", "reports/predictions.csv", "reports/plots/roc.png"):
+    for name in (_ARTIFACT, "reports/report.html", "reports/predictions.csv", "reports/plots/roc.png"):
         fetched = client.download_artifacts(only_run.info.run_id, name, dst_path=str(tmp_path))
         assert sha256_of(Path(fetched)) == sha256_of(story.root / name), name
 

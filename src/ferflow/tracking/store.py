@@ -207,6 +207,7 @@ def _reason(error: Exception) -> str:
     return text[:200] or type(error).__name__
 
 
+_SERVER_FAILS = "the server fails (its disk may be full; its log says why)"
 # What the first line of a library's error means, where that is hidden in it.
 _MEANINGS = (
     ("Connection refused", "nothing answers there (connection refused)"),
@@ -216,6 +217,8 @@ _MEANINGS = (
     ("timeout", "no answer in time"),
     ("Remote end closed", "the server closed the connection"),
     ("Connection reset", "the server closed the connection"),
+    ("error responses", _SERVER_FAILS),
+    ("500 Server Error", _SERVER_FAILS),
     ("No space left on device", "its disk is full"),
     ("database or disk is full", "its disk is full"),
     ("database is locked", "another process keeps the database busy"),
