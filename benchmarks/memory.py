@@ -5,8 +5,8 @@
     KERAS_BACKEND=jax python -m benchmarks.memory        # of the GPU's memory, where there is one
 
 Each profile is a process of its own. It holds as many images as FER-2013 has for training, takes a few
-steps of `fit`, predicts some validation images and writes a checkpoint: memory does not grow after that.
-Weights are drawn instead of fetched. The table is that of docs/training.md.
+steps of `fit`, predicts some validation images and writes a checkpoint. What later epochs leave to Python's
+garbage collector comes on top. Weights are drawn instead of fetched. The table is that of docs/training.md.
 """
 
 from __future__ import annotations
