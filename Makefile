@@ -18,10 +18,12 @@ $(VENV)/.installed: requirements.txt pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-repro: install  ## Run the pipeline that params.yaml describes; then print its figures
+repro: install  ## Run the pipeline that params.yaml describes; then register its model and print its figures
 	@# A killed dvc can leave an empty lock file behind, which the next one cannot read.
 	@find .dvc/tmp -name rwlock -empty -delete 2>/dev/null || true
 	@dvc repro
+	@# An outage of the store costs no result.
+	@ferflow register || echo "not registered: run 'ferflow register' once that is mended"
 	@ferflow summary
 
 test: install  ## Run all tests

@@ -12,6 +12,7 @@ from ferflow import layout
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+    from ferflow.params import Params
     from ferflow.tracking.tracked_run import TrackedRun
 
 ROOT = Path()
@@ -47,9 +48,12 @@ def register(
     from ferflow.tracking.registry import register as register_run
     from ferflow.tracking.store import client, experiment_id
 
-    rules = Rules(**load_params(params).registry.model_dump())
+    values = load_params(params)
+    rules = Rules(**values.registry.model_dump())
     store = client(ROOT)
-    registration = register_run(store, _run_of(store, experiment_id(store), run), rules, is_forced=force)
+    registration = register_run(
+        store, _run_of(store, experiment_id(store), run, values), rules, is_forced=force
+    )
     state = "registered as" if registration.is_new else "is"
     typer.echo(f"run {registration.run.label} {state} version {registration.version}")
     typer.echo(registration.description)
@@ -131,14 +135,18 @@ def rollback() -> None:
     typer.echo(f"champion: version {done.champion} (was version {done.former})")
 
 
-def _run_of(store: MlflowClient, experiment: str, wanted: str | None) -> TrackedRun:
+def _run_of(store: MlflowClient, experiment: str, wanted: str | None, params: Params) -> TrackedRun:
     """The run that the user names, or the one whose figures lie in `reports/`."""
     from ferflow.errors import TrackingError
     from ferflow.reporting.outline import read_report
-    from ferflow.tracking.tracked_run import find_run, run_of_training
+    from ferflow.tracking.recording import is_on
+    from ferflow.tracking.scoring import send_reports
+    from ferflow.tracking.tracked_run import find_run, get_run, run_of_training
 
     if wanted is not None:
         return find_run(store, experiment, wanted)
+    if is_on() and layout.MODEL.is_file():
+        return get_run(store, send_reports(ROOT, params))
     path = layout.REPORTS / "train.json"
     report = read_report(path)
     if report is None:

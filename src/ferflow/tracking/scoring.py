@@ -28,7 +28,9 @@ from ferflow.tracking.journal import (
 )
 from ferflow.tracking.logged_model import EXAMPLE, NETWORK, calling
 from ferflow.tracking.recording import add_training, history_values, is_on, keep_training
+from ferflow.tracking.sent import Budget
 from ferflow.tracking.sync import deliver
+from ferflow.tracking.upload import send
 
 _SCORE_FILES = ("metrics.json", "predictions.csv", "report.html", "plots")
 
@@ -49,6 +51,27 @@ def record_evaluation(root: Path, params: Params) -> None:
         say(f"the evaluation is not tracked: {error}")
         return
     deliver(root, journal)
+
+
+def send_reports(root: Path, params: Params) -> str:
+    """The run of the evaluation that `reports/` holds; what a store does not have of it is sent before.
+
+    So it is there after an outage, too, and where DVC restored the reports from its cache.
+
+    Args:
+        root: The repository's folder.
+        params: The parameters of the evaluation.
+
+    Returns:
+        The id of the run.
+
+    Raises:
+        DataError: A report is missing or damaged, or `reports/` is not about the model.
+        TrackingError: The store cannot be reached or used.
+        OutputError: The journal cannot be written.
+    """
+    close_killed(root)
+    return send(root, journal_of_reports(root, params), Budget())
 
 
 def journal_of_reports(root: Path, params: Params) -> Journal:
