@@ -47,7 +47,8 @@ def set_up_process(seed: int, precision: str) -> None:
         precision: `train.precision`.
     """
     keras = load_keras()
-    keras.utils.set_random_seed(seed)
+    with _stderr_held_back():  # Keras seeds TensorFlow too, which loads it on the backend JAX.
+        keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(dtype_policy(precision))
 
 

@@ -7,6 +7,7 @@ goes on from the end of an epoch therefore ends with the weights of one that nev
 
 from __future__ import annotations
 
+import gc
 import math
 from collections.abc import Callable
 from dataclasses import asdict
@@ -184,6 +185,8 @@ def _fit_epoch(
         verbose=0,
         callbacks=[progress],
     ).history
+    # Each call of `fit` leaves some memory in reference cycles, 100 MB with profile cpu.
+    gc.collect()
     loss = fitted["loss"][0]
     if not math.isfinite(loss):
         raise ModelError(
