@@ -15,12 +15,20 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
+import mlflow
+import numpy as np
 import psutil
 import pytest
+from mlflow import MlflowClient
 
+from ferflow.data.store import read_arrays, read_csv
 from ferflow.files import stage_lock
-from ferflow.params import load_params
+from ferflow.params import load_params, read_yaml
 from ferflow.profiles import write_profile
+from ferflow.tracking import names
+from ferflow.tracking.lineage import flat
+from ferflow.tracking.store import client, experiment_id
 from tests.conftest import REPOSITORY
 
 # Small enough for a test; every stage still has real work.
@@ -42,16 +50,20 @@ def _copy_repository(target: Path) -> Path:
     return target
 
 
-def _environment() -> dict[str, str]:
-    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+def _environment(*, tracking: str = "off") -> dict[str, str]:
+    return {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "FERFLOW_TRACKING": tracking,
+    }
 
 
-def _run(folder: Path, *command: str) -> str:
+def _run(folder: Path, *command: str, tracking: str = "off") -> str:
     """Run a command that must succeed; returns what it printed."""
     done = subprocess.run(
         command,
         cwd=folder,
-        env=_environment(),
+        env=_environment(tracking=tracking),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -93,10 +105,18 @@ def _wait_for(condition: Callable[[], object], seconds: float = 120.0) -> None:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository in which the pipeline ran once; tests that change it work on a copy."""
     folder = _copy_repository(tmp_path_factory.mktemp("finished"))
-    printed = _run(folder, "dvc", "repro")
+    printed = _run(folder, "dvc", "repro", tracking="on")
     for stage in ("download", "face-filter", "split", "train", "evaluate"):
         assert f"Running stage '{stage}'" in printed
     return folder
+
+
+@pytest.fixture
+def store(finished: Path, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
+    """The embedded store of that repository."""
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    return client(finished)
 
 
 @pytest.fixture
@@ -126,7 +146,33 @@ def test_pipeline_writes_every_promised_file(finished: Path):
 
 
 def test_second_repro_has_nothing_to_do(finished: Path):
-    assert "Data and pipelines are up to date" in _run(finished, "dvc", "repro")
+    assert "Data and pipelines are up to date" in _run(finished, "dvc", "repro", tracking="on")
+
+
+def test_a_repro_is_one_finished_run_whose_digests_are_those_of_dvc(finished: Path, store: MlflowClient):
+    (run,) = store.search_runs([experiment_id(store)])
+    assert run.info.status == "FINISHED"
+    stages = read_yaml(finished / "dvc.lock")["stages"]
+    for stage, entry in stages.items():
+        outputs = sorted((output["path"], output["md5"]) for output in entry["outs"])
+        tag = run.data.tags[names.tag_of_stage(stage)]
+        assert tag == ", ".join(f"{path} {digest}" for path, digest in outputs)
+    assert run.data.params == flat(load_params(finished / "params.yaml").model_dump(mode="json"))
+
+
+def test_the_champion_gives_the_probabilities_of_the_evaluation(finished: Path, store: MlflowClient):
+    printed = _run(finished, "ferflow", "register", "--force", tracking="on")  # It has learnt too little.
+    assert "champion: version 1" in printed
+    champion = mlflow.pyfunc.load_model(f"models:/{names.REGISTERED_MODEL}@{names.CHAMPION}")
+    images = read_arrays(finished / "data/split/test.npz", ("images",))["images"]
+    pictures = np.empty(len(images), object)
+    pictures[:] = [cv2.imencode(".png", image)[1].tobytes() for image in images]
+    written = read_csv(finished / "reports/predictions.csv", ("file", "predicted"))
+    for faces in (images, pictures):
+        answers = champion.predict(faces)
+        assert answers["label"].tolist() == written["predicted"].tolist()
+        for column in (name for name in written if name.startswith("p_")):
+            assert np.abs(answers[column].to_numpy() - written[column].astype(float)).max() <= 1e-5
 
 
 def test_metrics_and_plots_are_known_to_dvc(finished: Path):
