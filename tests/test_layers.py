@@ -47,6 +47,7 @@ _ABOVE_DATA = "ferflow.stages,ferflow.model,ferflow.reporting"
         (f"mlflow,dvc,optuna,kfp,{_LEARNING}", "ferflow.cli,ferflow.doctor,ferflow.profiles"),
         (f"{_ORCHESTRATION},ferflow.stages,ferflow.reporting", "ferflow.model"),
         (f"{_ORCHESTRATION},ferflow.stages", "ferflow.reporting"),
+        (f"{_ORCHESTRATION},{_LEARNING},ferflow.stages,ferflow.tracking", "ferflow.tuning"),
     ],
 )
 def test_a_layer_imports_without_those_above_it(blocked, packages):
@@ -79,12 +80,12 @@ def test_dvc_tracks_every_section_that_a_stage_takes():
         "train": {"seed", "model", "augment", "train"},
         "evaluate": {"evaluate"},
     }
-    # Registering is no stage: a version remembers the rules that it was judged by.
-    assert set().union(*tracked.values()) == set(Params.model_fields) - {"profile", "registry"}
+    # No stages: a registered version remembers the rules that it was judged by, a study its space.
+    assert set().union(*tracked.values()) == set(Params.model_fields) - {"profile", "registry", "tune"}
 
 
 # A change of these alone changes no result: values are tracked as parameters, the rest is wording.
-_NOT_TRACKED = {"__init__.py", "errors.py", "params.py", "progress.py"}
+_NOT_TRACKED = {"__init__.py", "errors.py", "params.py", "sweep_params.py", "progress.py"}
 
 
 @pytest.mark.parametrize("stage", ["download", "face-filter", "split", "train", "evaluate"])

@@ -7,7 +7,8 @@ FerflowError
 ├── DetectorError     the face detector is missing, is not the pinned one, or cannot be loaded
 ├── ModelError        a network cannot be built, loaded or trained as asked
 ├── OutputError       a result cannot be written (full disk, read-only folder, another run holds it)
-└── TrackingError     a run, the tracking store or the registry cannot be used as asked
+├── TrackingError     a run, the tracking store or the registry cannot be used as asked
+└── TuningError       a study or its storage cannot be used as asked
 
 Every message says which file or key, what was found, what was expected and what to do.
 The command line catches this one family, prints the message and exits with code 1.
@@ -44,3 +45,7 @@ class OutputError(FerflowError):
 
 class TrackingError(FerflowError):
     """A run, the tracking store or the registry cannot be used as asked."""
+
+
+class TuningError(FerflowError):
+    """A study or its storage cannot be used as asked."""

@@ -1,4 +1,4 @@
-"""Typed, strict parameters: one section a stage and one of the registry; `params.yaml` is their only home.
+"""Typed, strict parameters of the stages, the registry and the sweep; `params.yaml` is their only home.
 
 An unknown key, a wrong type or a value out of range is one error that names the key, the value
 and what is allowed. Defaults live in the YAML files, not here: a missing key is an error too.
@@ -16,6 +16,7 @@ from ruamel.yaml.error import YAMLError
 
 from ferflow.errors import ParamsError
 from ferflow.labels import IMAGE_SIZE
+from ferflow.sweep_params import TuneParams
 
 _UNION_MEMBER = re.compile(r"(int|str|constrained-int|literal\[.*\])$")
 
@@ -240,6 +241,7 @@ class Params(_Section):
     train: TrainParams
     evaluate: EvaluateParams
     registry: RegistryParams
+    tune: TuneParams
 
 
 def load_params(path: Path) -> Params:
@@ -294,8 +296,12 @@ def check_params(values: dict[str, Any], *, origin: str) -> Params:
 
 
 def _describe(problem: Any) -> str:
-    # A union adds the member it tried to the location, such as `int` or `literal['all']`.
-    parts = [str(part) for part in problem["loc"]]
+    # A union adds the member it tried to the location, such as `int` or `literal['all']`; the entries of
+    # `tune.space` add their kind after their place in the list.
+    place = problem["loc"]
+    parts = [
+        str(part) for before, part in zip(("", *place), place, strict=False) if not _is_kind(before, part)
+    ]
     is_unknown = problem["type"] in ("extra_forbidden", "missing")
     key = ".".join(part for part in parts if is_unknown or not _UNION_MEMBER.match(part))
     found = problem["input"]
@@ -307,6 +313,10 @@ def _describe(problem: Any) -> str:
         return f"{key}.{problem['ctx']['error']}"  # The text begins with a key of the section.
     message = problem["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     return f"{key}: {found!r} found, expected {message}"
+
+
+def _is_kind(before: str | int, part: str | int) -> bool:
+    return isinstance(before, int) and part in ("float", "int", "choice")
 
 
 def _one_line(error: Exception) -> str:

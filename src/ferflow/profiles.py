@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
 from ferflow.errors import ParamsError
@@ -56,6 +57,44 @@ def write_profile(name: str, changes: Iterable[str], *, profiles: Path, target: 
     with atomic_file(target) as fresh:
         fresh.write_text(buffer.getvalue(), encoding="utf-8")
     return backup
+
+
+def change_values(path: Path, values: Mapping[str, Any]) -> None:
+    """Change keys of a parameter file; comments and order are kept.
+
+    Args:
+        path: The file.
+        values: Dotted key to its new value.
+
+    Raises:
+        ParamsError: The file is no parameter file, or a key or a value is wrong; it is left as it was.
+        OutputError: It cannot be written.
+    """
+    load_params(path)
+    yaml = _commented_yaml()
+    content = yaml.load(path.read_text(encoding="utf-8"))
+    for key, value in values.items():
+        *sections, last = key.split(".")
+        place = content
+        for section in sections:
+            place = place.get(section) if hasattr(place, "get") else None
+        if not hasattr(place, "get") or last not in place:
+            raise ParamsError(f"{path}: unknown key {key!r}; see profiles/ for the keys")
+        place[last] = _in_one_line(value)
+    buffer = io.StringIO()
+    yaml.dump(content, buffer)
+    check_params(YAML(typ="safe").load(buffer.getvalue()), origin=f"{path} with {', '.join(values)}")
+    with atomic_file(path) as fresh:
+        fresh.write_text(buffer.getvalue(), encoding="utf-8")
+
+
+def _in_one_line(value: Any) -> Any:
+    """Lists and mappings in the style of the profiles: `{key: value}`."""
+    if not isinstance(value, dict | list):
+        return value
+    commented = CommentedMap(value) if isinstance(value, dict) else CommentedSeq(value)
+    commented.fa.set_flow_style()
+    return commented
 
 
 def _commented_yaml() -> YAML:

@@ -143,17 +143,26 @@ def run(
     return report
 
 
+def code_digest() -> str:
+    """Digest of the modules that decide what training computes."""
+    return hashlib.sha256(json.dumps(_code_digests()).encode()).hexdigest()
+
+
+def _code_digests() -> list[str]:
+    package = Path(__file__).parents[1]
+    return [sha256_of(package / name) for name in _CODE]
+
+
 def _fingerprint(params: Params, used: dict[str, object], split_dir: Path) -> str:
     """What decides the result of training: parameters, data, starting weights, code, versions."""
     from ferflow.model.backend import backend_version
 
-    package = Path(__file__).parents[1]
     weights = Path(params.model.weights or "")
     inputs = [split_dir / "train.npz", split_dir / "val.npz", *([weights] if weights.is_file() else [])]
     parts = {
         "params": used,
         "backend": backend_version(),
-        "code": [sha256_of(package / name) for name in _CODE],
+        "code": _code_digests(),
         "inputs": [sha256_of(path) for path in inputs],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

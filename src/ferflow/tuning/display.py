@@ -1,0 +1,138 @@
+"""How a sweep goes: a live table on a terminal, a line for each trial that ends elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from ferflow.progress import duration, say
+from ferflow.tuning import trials as attributes
+from ferflow.tuning.space import Space, Values
+from ferflow.tuning.trials import Tally, count
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.trial import FrozenTrial
+
+_ROWS = 12
+
+
+class Display:
+    """Reads the study again and again, and shows what changed, on stderr.
+
+    Args:
+        study: The study.
+        space: What is searched.
+        epochs: Of a trial that is not pruned.
+        plan_trials: How many trials the study shall have.
+        jobs: Trials at the same time.
+    """
+
+    def __init__(self, study: Study, space: Space, *, epochs: int, plan_trials: int, jobs: int) -> None:
+        self._study, self._space = study, space
+        self._epochs, self._trials, self._jobs = epochs, plan_trials, jobs
+        self._live: Any = None
+        self._started = time.monotonic()
+        trials = study.get_trials(deepcopy=False)
+        # What earlier commands did says nothing of this one's speed.
+        self._ended_before = count(trials, epochs=epochs).ended
+        self._said = {trial.number for trial in trials if trial.state.is_finished()}
+        self.best_value: float | None = None
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(console=Console(stderr=True), auto_refresh=False)
+            self._live.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the last table standing."""
+        if self._live is not None:
+            self._live.__exit__(kind, error, trace)
+
+    def update(self) -> None:
+        """Show how the study stands now."""
+        trials = self._study.get_trials(deepcopy=False)
+        tally = count(trials, epochs=self._epochs)
+        values = [
+            trial.value for trial in trials if trial.state.name == "COMPLETE" and trial.value is not None
+        ]
+        self.best_value = max(values, default=None)
+        if self._live is not None:
+            self._live.update(self._table(trials, tally), refresh=True)
+            return
+        for trial in trials:
+            if trial.state.is_finished() and trial.number not in self._said:
+                self._said.add(trial.number)
+                say(f"{self._line(trial)}; {self._standing(tally)}")
+
+    def _standing(self, tally: Tally) -> str:
+        best = "" if self.best_value is None else f", best {self.best_value:.4f}"
+        left = self._seconds_left(tally)
+        remaining = "" if left is None else f", {duration(left)} left"
+        return f"{tally.ended} of {self._trials}{best}{remaining}"
+
+    def _seconds_left(self, tally: Tally) -> float | None:
+        done = tally.ended - self._ended_before
+        missing = max(0, self._trials - tally.ended)
+        if done == 0 or missing == 0:
+            return None
+        return (time.monotonic() - self._started) / done * missing
+
+    def _line(self, trial: FrozenTrial) -> str:
+        values = shown(self._space.values_of(trial.params))
+        score = "" if trial.value is None else f" {trial.value:.4f}"
+        detail = f": {attributes.reason(trial)}" if trial.state.name != "COMPLETE" else ""
+        return f"trial {trial.number} {trial.state.name.lower()}{score} ({values}){detail}"
+
+    def _table(self, trials: list[FrozenTrial], tally: Tally) -> Any:
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(title=f"study {self._study.study_name}", title_justify="left", expand=False)
+        for column in ("trial", "state", "epoch", "validation", "values"):
+            table.add_column(column, justify="left" if column in ("state", "values") else "right")
+        best = max((trial for trial in trials if trial.state.name == "COMPLETE"), key=_value, default=None)
+        for trial in _of_interest(trials, best):
+            last = trial.last_step
+            score = "" if last is None else f"{trial.value or trial.intermediate_values[last]:.4f}"
+            table.add_row(
+                str(trial.number),
+                "best" if trial is best else trial.state.name.lower(),
+                f"{last or 0}/{attributes.planned(trial, self._epochs)}",
+                score,
+                shown(self._space.values_of(trial.params)),
+                style="bold green" if trial is best else None,
+            )
+        states = ", ".join(f"{number} {name}" for name, number in tally.states().items() if number)
+        spent = f"epochs: {tally.epochs_spent} spent, {tally.epochs_saved} saved by pruning"
+        return Group(table, Text(f"{states}\n{self._standing(tally)}\n{spent}"))
+
+
+def shown(values: Values) -> str:
+    """Values as one short line: the last part of each key, and its value."""
+    return ", ".join(f"{key.rsplit('.', 1)[-1]} {value}" for key, value in values.items())
+
+
+def _of_interest(trials: list[FrozenTrial], best: FrozenTrial | None) -> list[FrozenTrial]:
+    """The best trial, those that run, and the last that ended, by number."""
+    running = [trial for trial in trials if trial.state.name == "RUNNING"]
+    ended = [trial for trial in trials if trial.state.is_finished() and trial is not best]
+    chosen = ([best] if best else []) + running + ended[::-1]
+    return sorted(chosen[:_ROWS], key=lambda trial: trial.number)
+
+
+def _value(trial: FrozenTrial) -> tuple[float, int]:
+    return trial.value or 0.0, -trial.number

@@ -1,0 +1,292 @@
+"""Where studies are kept: an SQLite file, a journal file, or PostgreSQL; never MLflow's own database.
+
+A storage comes with a lock that all processes of all machines on it share. Under it trials are handed
+out, and those of dead workers are given back, so that none is lost and none is run twice.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ferflow.errors import TuningError
+from ferflow.files import output_error
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
+DEFAULT = Path(".ferflow/tuning/studies.db")
+
+_SQLITE_TIMEOUT = 60  # Seconds that a writer waits for another one.
+_CONNECT_TIMEOUT = 10
+_HEARTBEAT_SECONDS = 10
+_GRACE_SECONDS = 60
+_JOURNALS = (".journal", ".log", ".jsonl")
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a storage is.
+
+    Attributes:
+        url: Of the database; empty for a journal.
+        path: Of the file; None for a server.
+    """
+
+    url: str
+    path: Path | None
+
+    @property
+    def shown(self) -> str:
+        """The address without a password."""
+        if self.path is not None:
+            return str(self.path)
+        from sqlalchemy.engine import make_url
+
+        return make_url(self.url).render_as_string(hide_password=True)
+
+
+def parse_address(text: str) -> Address:
+    """What `--storage` means: a URL of SQLite or PostgreSQL, or the path of an SQLite or journal file.
+
+    Raises:
+        TuningError: It is none of them, or MLflow's.
+    """
+    if "://" not in text:
+        path = Path(text).absolute()
+        return Address("" if path.suffix in _JOURNALS else f"sqlite:///{path}", path)
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(text)
+    except ArgumentError as error:
+        raise TuningError(f"--storage: no URL of a database ({error}); see 'ferflow tune --help'") from None
+    kind = url.get_backend_name()
+    if kind == "sqlite" and url.database:
+        path = Path(url.database).absolute()
+        return Address(f"sqlite:///{path}", path)
+    if kind != "postgresql":
+        raise TuningError(
+            f"--storage {url.render_as_string(hide_password=True)}: {kind} found, expected postgresql://, "
+            "sqlite:///FILE, or the path of a .db or .journal file"
+        )
+    return Address(text, None)
+
+
+class Store:
+    """An open storage.
+
+    Args:
+        address: Where it is.
+        heartbeat_seconds: Between two signs of life of a running trial.
+        grace_seconds: Without a sign of life after which a trial counts as dead.
+
+    Raises:
+        TuningError: It cannot be reached, is no storage of Optuna, or is MLflow's database.
+        OutputError: Its file cannot be made.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        heartbeat_seconds: int = _HEARTBEAT_SECONDS,
+        grace_seconds: int = _GRACE_SECONDS,
+    ) -> None:
+        self.address = address
+        self.heartbeat_seconds = heartbeat_seconds
+        if address.path is not None:
+            try:
+                address.path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise output_error(address.path, error) from error
+        with quiet(), self.errors():
+            self.storage: BaseStorage = (
+                self._database(grace_seconds) if address.url else _journal(str(address.path))
+            )
+
+    @property
+    def has_heartbeats(self) -> bool:
+        """Whether a trial of another machine that died is noticed."""
+        return bool(self.address.url)
+
+    def beat(self, trial_id: int) -> None:
+        """Record that a trial is alive."""
+        if self.has_heartbeats:
+            self.storage.record_heartbeat(trial_id)  # type: ignore[attr-defined]
+
+    @contextmanager
+    def lock(self, study: str) -> Iterator[None]:
+        """Hold the lock of a study; the kernel or the server releases it when the process dies."""
+        if self.address.path is not None:
+            with _file_lock(self.address.path.with_name(f"{self.address.path.name}.lock")):
+                yield
+            return
+        from sqlalchemy import text
+
+        engine: Any = self.storage.engine  # type: ignore[attr-defined]
+        with engine.begin() as connection:
+            number = zlib.crc32(f"ferflow {study}".encode())
+            connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
+            yield
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Turn what a storage raises when it cannot be used into one message.
+
+        Raises:
+            TuningError: With the reason and the cure.
+        """
+        from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            yield
+        except UpdateFinishedTrialError:
+            raise
+        except (StorageInternalError, SQLAlchemyError, OSError, RuntimeError) as error:
+            cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+            reason = str(getattr(cause, "orig", None) or cause).strip().splitlines()[0]
+            raise TuningError(
+                f"storage {self.address.shown}: cannot be used ({reason}); bring it back and run the same "
+                "command again: the study goes on"
+            ) from error
+
+    def _database(self, grace_seconds: int) -> BaseStorage:
+        from optuna.storages import RDBStorage
+        from sqlalchemy import create_engine
+
+        is_file = self.address.path is not None
+        connect = {"timeout": _SQLITE_TIMEOUT} if is_file else {"connect_timeout": _CONNECT_TIMEOUT}
+        arguments: dict[str, Any] = {"connect_args": connect, "pool_pre_ping": True}
+        with _creation_lock(self.address):
+            engine = create_engine(self.address.url, **arguments)
+            try:
+                _refuse_mlflow(engine, self.address)
+            finally:
+                engine.dispose()
+            storage = RDBStorage(
+                self.address.url,
+                engine_kwargs=arguments,
+                heartbeat_interval=self.heartbeat_seconds,
+                grace_period=grace_seconds,
+            )
+            if is_file:
+                _write_ahead(storage.engine)
+        return storage
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without Optuna's warnings of features that may change, and its line for each trial."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        # Heartbeats are recorded by the worker itself.
+        warnings.filterwarnings("ignore", message="Heartbeat of storage is supposed")
+        yield
+
+
+def _refuse_mlflow(engine: Any, address: Address) -> None:
+    """MLflow and Optuna both own the table `alembic_version`: one of them would break the other."""
+    from sqlalchemy import inspect
+
+    tables = set(inspect(engine).get_table_names())
+    is_default = address.path is not None and address.path.parts[-2:] == ("mlruns", "mlflow.db")
+    if is_default or ("experiments" in tables and "studies" not in tables):
+        raise TuningError(
+            f"storage {address.shown}: is MLflow's database, which a study would break; give a database of "
+            "its own, such as another name on the same server"
+        )
+
+
+def _write_ahead(engine: Any) -> None:
+    """Have SQLite write ahead: readers never wait for a writer, and a commit does not wait for the disk.
+
+    A power cut can take the last commits back, never the file: their trials are retried.
+    """
+    from sqlalchemy import event
+
+    def settle(connection: Any, _: Any) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    event.listen(engine, "connect", settle)
+    engine.dispose()  # Connections made before did not hear of it.
+
+
+@contextmanager
+def _creation_lock(address: Address) -> Iterator[None]:
+    """One process after the other makes the tables: at once, all but one would fail."""
+    if address.path is None:
+        from sqlalchemy import create_engine, text
+
+        engine = create_engine(address.url, connect_args={"connect_timeout": _CONNECT_TIMEOUT})
+        try:
+            with engine.begin() as connection:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": 0x6665726D})
+                yield
+        finally:
+            engine.dispose()
+        return
+    with _file_lock(address.path.with_name(f"{address.path.name}.lock")):
+        yield
+
+
+@contextmanager
+def _file_lock(path: Path) -> Iterator[None]:
+    with path.open("a", encoding="utf-8") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def _journal(path: str) -> BaseStorage:
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+    class KernelLock(JournalFileOpenLock):
+        """A lock that is never stale, and that removes a line which a killed writer tore."""
+
+        def __init__(self) -> None:
+            super().__init__(path)
+            self._stream: Any = None
+
+        def acquire(self) -> bool:
+            """Wait for the lock."""
+            self._stream = Path(f"{path}.write-lock").open("a", encoding="utf-8")  # noqa: SIM115
+            fcntl.flock(self._stream, fcntl.LOCK_EX)
+            mend_journal(Path(path))
+            return True
+
+        def release(self) -> None:
+            """Give the lock back."""
+            self._stream.close()
+
+    return JournalStorage(JournalFileBackend(path, lock_obj=KernelLock()))
+
+
+def mend_journal(path: Path) -> None:
+    """Cut off a last line without an end: its writer died, and nobody has read it.
+
+    Call it with the write lock held.
+    """
+    if not path.exists():
+        return
+    with path.open("rb+") as stream:
+        end = stream.seek(0, os.SEEK_END)
+        begin = max(0, end - (1 << 16))
+        stream.seek(begin)
+        tail = stream.read()
+        whole = tail.rfind(b"\n") + 1
+        if tail and whole < len(tail):
+            stream.truncate(begin + whole)

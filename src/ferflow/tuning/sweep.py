@@ -1,0 +1,303 @@
+"""The sweep: makes the study, keeps its workers alive, shows how it goes, and ends when it has enough."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ferflow.errors import TuningError
+from ferflow.params import Params
+from ferflow.progress import say
+from ferflow.tuning import worker
+from ferflow.tuning.display import Display
+from ferflow.tuning.space import Space, Values
+from ferflow.tuning.storage import Address, Store
+from ferflow.tuning.study import (
+    Budget,
+    best_trial,
+    default_name,
+    describe_setting,
+    mend,
+    open_study,
+    tally,
+)
+from ferflow.tuning.trial_process import Train
+from ferflow.tuning.trials import Tally
+
+if TYPE_CHECKING:
+    from optuna import Study
+
+FOLDER = Path(".ferflow/tuning")
+
+# Loaded once, before the workers are forked from one small process.
+_WORKER_IMPORTS = ["ferflow.tuning.worker", "optuna.storages", "optuna.samplers", "sqlalchemy.orm", "sqlite3"]
+_SECONDS_BETWEEN_LOOKS = 1.0
+_SECONDS_TO_STOP = 30
+_MOST_DEATHS_IN_A_ROW = 5
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep is to do.
+
+    Attributes:
+        params: The parameters; section `tune` says what is searched and how.
+        origin: Name of their file.
+        train: The training function; one that can be handed to another process.
+        identity: Name to digest of what trials depend on besides the parameters.
+        address: Of the storage.
+        budget: When the study has enough.
+        jobs: Trials at the same time.
+        timeout: Seconds; None for no limit.
+        study: Name of the study; None for one that follows from the setting.
+        folder: Of workers and trials.
+        is_isolated: Whether each trial has a process of its own.
+    """
+
+    params: Params
+    origin: str
+    train: Train
+    identity: Mapping[str, str]
+    address: Address
+    budget: Budget
+    jobs: int
+    timeout: float | None = None
+    study: str | None = None
+    folder: Path = FOLDER
+    is_isolated: bool = True
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a sweep stands when its command ends.
+
+    Attributes:
+        study: Its name.
+        storage: Where it is kept, without a password.
+        tally: Trials by state, epochs spent and saved.
+        best_trial: Number of the best trial; None while none is complete.
+        best_value: Its validation accuracy.
+        best_params: Its values of the searched keys.
+        ended_by: `trials`, `until`, `timeout`, or the name of a signal.
+        seconds: That the command took.
+    """
+
+    study: str
+    storage: str
+    tally: Tally
+    best_trial: int | None
+    best_value: float | None
+    best_params: Values
+    ended_by: str
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The line of `--json`."""
+        return {
+            "study": self.study,
+            "storage": self.storage,
+            "trials": self.tally.states(),
+            "best_trial": self.best_trial,
+            "best_value": self.best_value,
+            "best_params": self.best_params,
+            "epochs_spent": self.tally.epochs_spent,
+            "epochs_saved": self.tally.epochs_saved,
+            "ended_by": self.ended_by,
+            "seconds": round(self.seconds, 1),
+        }
+
+
+def run(plan: Plan) -> tuple[Summary, Study]:
+    """Run a sweep, or go on with it.
+
+    Returns:
+        How it stands, and the study.
+
+    Raises:
+        ParamsError: The search space cannot be used; nothing was tried.
+        TuningError: The storage cannot be used, or workers die again and again.
+    """
+    started = time.monotonic()
+    space = Space(plan.params, origin=plan.origin)
+    store = Store(plan.address)
+    setting = describe_setting(plan.params, plan.identity)
+    name = plan.study or default_name(plan.params, setting)
+    study = open_study(store, name, space=space, params=plan.params, setting=setting)
+    work = worker.Work(
+        address=plan.address,
+        study=name,
+        token=str(study.user_attrs["token"]),
+        params=plan.params,
+        origin=plan.origin,
+        folder=plan.folder.absolute(),
+        train=plan.train,
+        budget=plan.budget,
+        is_isolated=plan.is_isolated,
+        environment=shares(plan.jobs),
+    )
+    crew = _Crew(work, plan.jobs, store=store, study=study)
+    epochs = plan.params.train.epochs
+    with Display(study, space, epochs=epochs, plan_trials=plan.budget.trials, jobs=plan.jobs) as display:
+        ended_by = _watch(plan, crew, store, display, started)
+    with store.errors():
+        best = best_trial(study)
+        counted = tally(study, epochs=epochs)
+    summary = Summary(
+        study=name,
+        storage=plan.address.shown,
+        tally=counted,
+        best_trial=best.number if best else None,
+        best_value=best.value if best else None,
+        best_params=space.values_of(best.params) if best else {},
+        ended_by=ended_by,
+        seconds=time.monotonic() - started,
+    )
+    return summary, study
+
+
+def shares(jobs: int) -> dict[str, str]:
+    """Variables that give each of several workers its share of the cores and of a GPU's memory.
+
+    What the user set wins.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = str(max(1, cores // jobs))
+    names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    wanted = dict.fromkeys(names, threads)
+    if jobs > 1:  # Otherwise the first of them takes the whole GPU.
+        wanted |= {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+    return {name: value for name, value in wanted.items() if name not in os.environ}
+
+
+def _watch(plan: Plan, crew: _Crew, store: Store, display: Display, started: float) -> str:
+    """Wait until the workers are done or there is a reason to stop them; returns the reason."""
+    deadline = None if plan.timeout is None else started + plan.timeout
+    with _signals() as heard:
+        crew.start()
+        try:
+            while crew.is_working():
+                crew.wait(_SECONDS_BETWEEN_LOOKS)
+                with store.errors():
+                    display.update()
+                if heard:
+                    return heard[0]
+                if deadline is not None and time.monotonic() > deadline:
+                    return "timeout"
+                if display.best_value is not None and display.best_value >= (plan.budget.until or 2):
+                    return "until"
+        finally:
+            crew.stop()
+            with store.errors():
+                display.update()
+    reached = plan.budget.until is not None and (display.best_value or 0) >= plan.budget.until
+    return "until" if reached else "trials"
+
+
+@contextmanager
+def _signals() -> Iterator[list[str]]:
+    """A list that gets the name of SIGTERM or SIGINT when it comes."""
+    heard: list[str] = []
+    former = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            former[number] = signal.signal(number, lambda got, _: heard.append(signal.Signals(got).name))
+    try:
+        yield heard
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+class _Crew:
+    """The workers of a sweep on this machine; one that dies is replaced."""
+
+    def __init__(self, work: worker.Work, jobs: int, *, store: Store, study: Study) -> None:
+        self._work, self._jobs = work, jobs
+        self._store, self._study = store, study
+        self._processes: dict[str, Any] = {}
+        self._deaths = 0
+
+    def start(self) -> None:
+        """Mend what an earlier command left, and start the workers."""
+        self._mend()
+        for _ in range(self._jobs):
+            self._start_one()
+
+    def is_working(self) -> bool:
+        """Whether a worker is there."""
+        return bool(self._processes)
+
+    def wait(self, seconds: float) -> None:
+        """Wait for a while, or until a worker ends; replace one that died.
+
+        Raises:
+            TuningError: The storage went away, or workers die again and again.
+        """
+        connection.wait([process.sentinel for process in self._processes.values()], timeout=seconds)
+        for name, process in list(self._processes.items()):
+            if process.is_alive():
+                continue
+            process.join()
+            del self._processes[name]
+            if process.exitcode == 0:
+                self._deaths = 0
+                continue
+            self._replace(name, process.exitcode)
+
+    def stop(self) -> None:
+        """Have the workers interrupt their trials, which go on another time, and wait for them."""
+        for process in self._processes.values():
+            process.terminate()
+        deadline = time.monotonic() + _SECONDS_TO_STOP
+        for process in self._processes.values():
+            process.join(max(0, deadline - time.monotonic()))
+            if process.is_alive():
+                process.kill()
+                process.join()
+        names = list(self._processes)
+        self._processes.clear()
+        if names:
+            self._mend(*names)
+
+    def _replace(self, name: str, exit_code: int) -> None:
+        if exit_code == worker.EXIT_BAD_STORAGE:
+            raise TuningError(
+                f"storage {self._work.address.shown}: a worker could not use it (see above); bring it back "
+                "and run the same command again: the study goes on"
+            )
+        self._deaths += 1
+        reason = signal.Signals(-exit_code).name if exit_code < 0 else f"exit code {exit_code}"
+        if self._deaths > _MOST_DEATHS_IN_A_ROW:
+            raise TuningError(
+                f"workers end again and again ({reason}); see above, free memory or lower --jobs, and run "
+                "the same command again: the study goes on"
+            )
+        say(f"worker {name} ended by {reason}; its trial goes on with another one")
+        self._mend(name)
+        self._start_one()
+
+    def _start_one(self) -> None:
+        name = secrets.token_hex(6)
+        # Not daemonic: it has a process for each trial.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(_WORKER_IMPORTS)
+        process = context.Process(target=worker.main, args=(self._work, name), name=f"ferflow-worker-{name}")
+        process.start()
+        self._processes[name] = process
+
+    def _mend(self, *dead: str) -> None:
+        """Give the trials of dead workers back, then remove the locks of those that this crew lost."""
+        with self._store.errors(), self._store.lock(self._study.study_name):
+            mend(self._study, self._work.workers)
+        for name in dead:
+            (self._work.workers / f"{name}.lock").unlink(missing_ok=True)
