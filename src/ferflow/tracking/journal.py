@@ -257,8 +257,17 @@ class Journal:
 
     @contextmanager
     def sending(self) -> Iterator[None]:
-        """Hold the journal's upload lock: one process or thread sends at a time."""
-        with (self.folder / "upload.lock").open("a", encoding="utf-8") as stream:
+        """Hold the journal's upload lock: one process or thread sends at a time.
+
+        Raises:
+            OutputError: The lock file cannot be made.
+        """
+        path = self.folder / "upload.lock"
+        try:
+            stream = path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise output_error(path, error) from error
+        with stream:
             fcntl.flock(stream, fcntl.LOCK_EX)
             yield
 

@@ -93,8 +93,16 @@ class Sent:
 
 
 def digest_of(journal: Journal) -> str:
-    """What `Sent.complete` is compared with."""
-    return sha256_of(journal.folder / "run.json")
+    """What `Sent.complete` is compared with.
+
+    Raises:
+        TrackingError: The journal cannot be read.
+    """
+    path = journal.folder / "run.json"
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise TrackingError(f"{path}: not readable ({error})") from error
 
 
 def is_complete(journal: Journal) -> bool:

@@ -1,0 +1,287 @@
+"""What the stages leave in journals and in the store, whatever happens to them."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow.entities import ViewType
+
+from ferflow import layout
+from ferflow.errors import ModelError
+from ferflow.files import sha256_of
+from ferflow.params import Params, load_params
+from ferflow.stages import evaluate, train
+from ferflow.tracking import names, store, sync
+from ferflow.tracking.journal import JOURNALS, KILLED, Journal, all_journals
+from ferflow.tracking.recording import recorded_training
+from ferflow.tracking.scoring import record_evaluation, send_reports
+from ferflow.tracking.sent import is_complete
+from ferflow.tracking.system import Sampler, cpu_times, cpu_use
+from tests.tracking.small_repository import write_repository
+
+
+def _row(epoch: int) -> dict[str, float]:
+    return {"epoch": epoch, **dict.fromkeys(names.EPOCH_METRICS, epoch / 10)}
+
+
+@pytest.fixture
+def params(embedded: Path) -> Params:
+    """Of the small repository at `embedded`, two epochs long."""
+    write_repository(embedded, "train.epochs=2")
+    return load_params(embedded / layout.PARAMS)
+
+
+def runs_of(root: Path) -> list[Any]:
+    client = store.client(root)
+    return list(client.search_runs([store.experiment_id(client)], run_view_type=ViewType.ALL))
+
+
+def test_a_training_that_fails_is_a_failed_run_with_its_epochs(embedded: Path, params: Params, capsys):
+    with pytest.raises(ModelError), recorded_training(embedded, params) as on_epoch:
+        on_epoch(_row(1))
+        raise ModelError("the loss became nan")
+    (run,) = runs_of(embedded)
+    assert run.info.status == "FAILED"
+    assert run.data.metrics["loss"] == 0.1
+    assert "tracked as run sample resnet_v2 48px sgd 0.05" in capsys.readouterr().err
+
+
+def test_an_interrupted_training_is_a_killed_run(embedded: Path, params: Params):
+    with pytest.raises(KeyboardInterrupt), recorded_training(embedded, params) as on_epoch:
+        on_epoch(_row(1))
+        raise KeyboardInterrupt
+    assert [run.info.status for run in runs_of(embedded)] == ["KILLED"]
+
+
+def test_a_training_that_could_not_begin_is_no_run(embedded: Path, params: Params):
+    with pytest.raises(ModelError), recorded_training(embedded, params):
+        raise ModelError("no weights")
+    assert all_journals(embedded) == []
+
+
+def test_epochs_arrive_while_training_goes_on(embedded: Path, params: Params):
+    with pytest.raises(KeyboardInterrupt), recorded_training(embedded, params) as on_epoch:
+        on_epoch(_row(1))
+        deadline = time.monotonic() + 60
+        while not (found := runs_of(embedded)) or "loss" not in found[0].data.metrics:
+            assert time.monotonic() < deadline, "nothing arrived"
+            time.sleep(0.1)
+        assert found[0].info.status == "RUNNING"
+        raise KeyboardInterrupt
+
+
+def test_off_records_nothing(embedded: Path, params: Params, monkeypatch):
+    monkeypatch.setenv("FERFLOW_TRACKING", "off")
+    with recorded_training(embedded, params) as on_epoch:
+        on_epoch(_row(1))
+    record_evaluation(embedded, params)
+    assert not (embedded / JOURNALS).exists()
+
+
+def test_a_full_disk_under_the_journal_costs_one_line_and_no_training(
+    embedded: Path, params: Params, monkeypatch, capsys
+):
+    with pytest.raises(ModelError), recorded_training(embedded, params) as on_epoch:
+        on_epoch(_row(1))
+        (journal,) = all_journals(embedded)
+        shutil.rmtree(journal.folder)  # Whatever the reason: it cannot be written.
+        on_epoch(_row(2))
+        on_epoch(_row(3))
+        raise ModelError("the end")
+    printed = capsys.readouterr().err
+    assert printed.count("the run is no longer recorded") == 1
+
+
+def test_a_read_only_folder_costs_one_line_and_no_training(embedded: Path, params: Params, capsys):
+    (embedded / ".ferflow").write_text("a file in the place of the folder")
+    with recorded_training(embedded, params) as on_epoch:
+        on_epoch(_row(1))
+    assert "the run will not be tracked" in capsys.readouterr().err
+
+
+class _Trained:
+    """The folder of a network that was trained and evaluated with records, by the real stages."""
+
+    def __init__(self, root: Path, params: Params) -> None:
+        self.root = root
+        self.params = params
+
+    def train(self) -> None:
+        reports, checkpoints = self.root / layout.REPORTS, self.root / layout.CHECKPOINTS
+        with recorded_training(self.root, self.params) as on_epoch:
+            train.run(
+                self.params,
+                split_dir=self.root / layout.SPLIT,
+                model_path=self.root / layout.MODEL,
+                reports_dir=reports,
+                checkpoint_dir=checkpoints,
+                on_epoch=on_epoch,
+            )
+
+    def evaluate(self, **changes: object) -> Params:
+        evaluated = self.params.evaluate.model_copy(update=changes)
+        params = self.params.model_copy(update={"evaluate": evaluated})
+        evaluate.run(
+            params.evaluate,
+            split_dir=self.root / layout.SPLIT,
+            model_path=self.root / layout.MODEL,
+            reports_dir=self.root / layout.REPORTS,
+        )
+        record_evaluation(self.root, params)
+        return params
+
+
+@pytest.fixture
+def trained(embedded: Path, params: Params) -> _Trained:
+    made = _Trained(embedded, params)
+    made.train()
+    return made
+
+
+def _losses(root: Path, run: Any) -> list[tuple[int, float]]:
+    history = store.client(root).get_metric_history(run.info.run_id, "loss")
+    return [(entry.step, entry.value) for entry in history]
+
+
+def test_evaluations_of_a_training(trained: _Trained, capsys):
+    """The first goes on in the run of the training, the same again changes nothing, another is a run."""
+    root = trained.root
+    (run,) = runs_of(root)
+    assert run.info.status == "FINISHED"
+    assert names.TEST_ACCURACY not in run.data.metrics
+
+    trained.evaluate()
+    (first,) = runs_of(root)
+    assert first.info.run_id == run.info.run_id
+    assert names.TEST_ACCURACY in first.data.metrics
+
+    params = trained.evaluate()
+    assert send_reports(root, params) == first.info.run_id
+    assert len(runs_of(root)) == 1
+
+    trained.evaluate(test_time_augmentation="flip")
+    second, again = runs_of(root)
+    assert again.data.to_dictionary() == first.data.to_dictionary()
+    assert second.data.tags[names.TAG_DERIVED] == first.data.tags[names.TAG_JOURNAL]
+    assert second.data.params["evaluate.test_time_augmentation"] == "flip"
+    assert _losses(root, second) == _losses(root, first)
+    assert [step for step, _ in _losses(root, first)] == [1, 2]
+    assert all(is_complete(journal) for journal in all_journals(root))
+
+
+def test_a_training_that_left_no_journal_is_a_run_all_the_same(trained: _Trained):
+    shutil.rmtree(trained.root / JOURNALS)
+    trained.evaluate()
+    runs = [run for run in runs_of(trained.root) if names.TEST_ACCURACY in run.data.metrics]
+    assert len(runs) == 1
+    assert [step for step, _ in _losses(trained.root, runs[0])] == [1, 2]
+    assert runs[0].data.params["train.epochs"] == "2"
+
+
+def test_a_run_that_went_on_from_a_killed_one_has_all_epochs(trained: _Trained):
+    """Training goes on after its last epoch: the recording gets none, the run has them all."""
+    trained.train()
+    newest, _ = runs_of(trained.root)
+    assert [step for step, _ in _losses(trained.root, newest)] == [1, 2]
+
+
+def test_a_network_that_the_reports_are_not_about_is_one_line(trained: _Trained, capsys):
+    trained.evaluate()
+    (trained.root / layout.MODEL).write_bytes(b"another")
+    record_evaluation(trained.root, trained.params)
+    assert "the evaluation is not tracked" in capsys.readouterr().err
+    assert len(runs_of(trained.root)) == 1
+
+
+def test_without_mlflow_the_stages_work_and_the_run_waits(
+    embedded: Path, params: Params, monkeypatch, capsys
+):
+    trained = _Trained(embedded, params)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "mlflow", None)
+        trained.train()
+        trained.evaluate()
+    lines = [line for line in capsys.readouterr().err.splitlines() if "not tracked yet" in line]
+    assert len(lines) == 2
+    assert all("MLflow is not installed" in line and "ferflow track sync" in line for line in lines)
+    (journal,) = all_journals(embedded)
+    kept = journal.files / names.REPORTS / "report.html"
+    assert sha256_of(kept) == sha256_of(embedded / layout.REPORTS / "report.html")
+    assert sync.sync(embedded) == ([journal.key], {})
+    assert [run.info.status for run in runs_of(embedded)] == ["FINISHED"]
+
+
+def test_a_later_training_does_not_replace_what_waits(embedded: Path, params: Params, monkeypatch):
+    """The reports of a run that is not sent yet stay those of that run."""
+    trained = _Trained(embedded, params)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "mlflow", None)
+        trained.train()
+        trained.evaluate()
+        first = sha256_of(embedded / layout.REPORTS / "predictions.csv")
+        trained.params = params.model_copy(update={"seed": 5})
+        trained.train()
+        trained.evaluate()
+    sync.sync(embedded)
+    runs = runs_of(embedded)
+    client = store.client(embedded)
+    digests = {sha256_of(Path(client.download_artifacts(run.info.run_id, names.PREDICTIONS))) for run in runs}
+    assert digests == {first, sha256_of(embedded / layout.REPORTS / "predictions.csv")}
+    assert len(digests) == 2
+
+
+def test_a_killed_training_is_closed_by_the_next_one(embedded: Path, params: Params):
+    with recorded_training(embedded, params) as on_epoch:
+        on_epoch(_row(1))
+        (journal,) = all_journals(embedded)
+        record = journal.read()
+    # As a process that died at this point leaves it.
+    record.state, record.ended = "running", 0
+    Journal(journal.folder).write(record)
+    with pytest.raises(KeyboardInterrupt), recorded_training(embedded, params) as on_epoch:
+        assert journal.read().state == KILLED
+        on_epoch(_row(1))
+        raise KeyboardInterrupt
+
+
+def test_the_machine_is_sampled():
+    samples: list[tuple[int, dict[str, float]]] = []
+    sampler = Sampler(lambda number, values: samples.append((number, values)))
+    sampler.start()
+    deadline = time.monotonic() + 30
+    while not samples:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    sampler.end()
+    number, values = samples[0]
+    assert number == 1
+    assert 0 <= values["system/cpu_utilization_percentage"] <= 100
+    assert 10 < values["system/process_memory_megabytes"] < values["system/system_memory_usage_megabytes"]
+
+
+def test_a_busy_process_shows_in_its_share():
+    before = cpu_times()
+    while time.process_time() < before[1] + 0.2:
+        pass
+    assert cpu_use(before, cpu_times())["system/process_cpu_percentage"] > 5
+
+
+def test_gpus_are_sampled_where_nvidia_has_a_tool(tmp_path: Path, monkeypatch):
+    from ferflow.tracking.system import gpu_use
+
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho '87, 1024, 250.5'\necho '3, 12, [N/A]'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert gpu_use() == {
+        "system/gpu_0_utilization_percentage": 87,
+        "system/gpu_0_memory_usage_megabytes": 1024,
+        "system/gpu_0_power_usage_watts": 250.5,
+        "system/gpu_1_utilization_percentage": 3,
+        "system/gpu_1_memory_usage_megabytes": 12,
+    }
