@@ -140,6 +140,7 @@ def test_the_table_of_runs_opens_with_the_columns_that_tell_which_is_better(page
     assert "0.82142857" in text
     assert "7382464" in text
     assert "Compare runs by leak_free_accuracy" in text
+    page.get_by_test_id("saved-views-trigger").filter(has_text=names.VIEW_NAME).wait_for()
     _keep(page, "mlflow-runs")
 
 

@@ -65,6 +65,7 @@ def high(metric: str) -> str:
 
 # The view of the experiment that the UI opens with `?viewStateShareKey=ferflow`.
 VIEW = "ferflow"
+VIEW_NAME = "Which run is better"
 VIEW_COLUMNS = (
     f"metrics.`{LEAK_FREE_ACCURACY}`",
     f"metrics.`{TEST_ACCURACY}`",

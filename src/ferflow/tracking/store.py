@@ -240,7 +240,8 @@ def _ensure_experiment(client: MlflowClient, artifacts: Path | None) -> None:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":  # Another process was faster.
                 raise
         return
-    if experiment.lifecycle_stage == "active" and experiment.tags.get(_VIEW_TAG) != tags[_VIEW_TAG]:
+    # A view that is there may be one that the user saved over it.
+    if experiment.lifecycle_stage == "active" and _VIEW_TAG not in experiment.tags:
         client.set_experiment_tag(experiment.experiment_id, _VIEW_TAG, tags[_VIEW_TAG])
 
 
@@ -253,6 +254,8 @@ def _experiment_tags() -> dict[str, str]:
         "orderByAsc": False,
         "selectedColumns": list(names.VIEW_COLUMNS),
     }
+    # As MLflow's UI saves a view: its state is JSON inside JSON. The menu Views lists it by its name.
+    saved = {"name": names.VIEW_NAME, "createdAt": 0, "updatedAt": 0, "state": json.dumps(view)}
     return {
         "mlflow.experimentKind": "custom_model_development",
         "mlflow.experiment.primaryMetric.name": names.LEAK_FREE_ACCURACY,
@@ -261,5 +264,5 @@ def _experiment_tags() -> dict[str, str]:
             "Facial emotion recognition by ferflow. Compare runs by leak_free_accuracy: test images that "
             "have a copy in the training images do not count in it."
         ),
-        _VIEW_TAG: json.dumps(view),
+        _VIEW_TAG: json.dumps(saved),
     }
