@@ -7,6 +7,7 @@ away in between gets the rest later.
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
 import shutil
 from pathlib import Path
@@ -25,24 +26,6 @@ EXAMPLE = "example.npz"
 
 _PACKAGE = Path(__file__).parents[1]
 _CODE = Path(__file__).parent / "model_code" / "ferflow_model.py"
-# What `ferflow_model.py` imports of ferflow, directly or not.
-MODULES = (
-    "__init__.py",
-    "errors.py",
-    "files.py",
-    "labels.py",
-    "params.py",
-    "progress.py",
-    "data/__init__.py",
-    "data/images.py",
-    "data/store.py",
-    "model/__init__.py",
-    "model/backend.py",
-    "model/network.py",
-    "model/prediction.py",
-    "model/residual.py",
-    "model/views.py",
-)
 _REQUIREMENTS = ("mlflow", "keras", "numpy", "opencv-python-headless", "pydantic", "rich", "ruamel.yaml")
 _BACKENDS = {"tensorflow": ("tensorflow",), "jax": ("jax", "jaxlib"), "torch": ("torch",)}
 
@@ -77,9 +60,10 @@ def write_model(record: Record, network: Path, example: Path | None, folder: Pat
     from mlflow.models.model import Model
 
     code = folder.with_name(f"{folder.name}-code") / "ferflow"
-    for name in MODULES:
-        (code / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(_PACKAGE / name, code / name)
+    for module in _modules_of(_CODE):
+        target = code / module.relative_to(_PACKAGE)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(module, target)
     mlflow.pyfunc.save_model(
         path=str(folder),
         python_model=str(_CODE),
@@ -118,6 +102,24 @@ def name_in_store(folder: Path, *, model_id: str, run_id: str, location: str) ->
     for artifact in function["artifacts"].values():
         artifact["uri"] = artifact["path"]
     described.save(str(folder / "MLmodel"))
+
+
+def _modules_of(script: Path) -> set[Path]:
+    """The modules of ferflow that a script imports, directly or not, with those of their packages."""
+    found: set[Path] = set()
+    waiting = [script]
+    while waiting:
+        for node in ast.walk(ast.parse(waiting.pop().read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.ImportFrom) or str(node.module).split(".")[0] != "ferflow":
+                continue
+            base = _PACKAGE.joinpath(*str(node.module).split(".")[1:])
+            places = (base, *(base / alias.name for alias in node.names))
+            fresh = {place.with_suffix(".py") for place in places} - found
+            modules = {path for path in fresh if path.is_file()}
+            found |= modules
+            waiting += modules
+    packages = {folder / "__init__.py" for path in found for folder in path.parents}
+    return found | {path for path in packages if path.is_file() and path.is_relative_to(_PACKAGE)}
 
 
 def _signature(mlflow: Any) -> Any:
