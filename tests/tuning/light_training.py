@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ferflow.errors import ModelError
 from ferflow.params import Params
 
 OnEpoch = Callable[[dict[str, float]], None]
@@ -21,23 +23,41 @@ def accuracy(params: Params, epoch: int) -> float:
 
 def train(params: Params, folder: Path, on_epoch: OnEpoch) -> float:
     """Go through the epochs at once."""
-    return _train(params, folder, on_epoch, seconds=0)
+    return _train(params, folder, on_epoch)
 
 
 def train_slowly(params: Params, folder: Path, on_epoch: OnEpoch) -> float:
-    """Take a tenth of a second an epoch, and go on from the last epoch of an earlier attempt."""
+    """Take some time for each epoch."""
     return _train(params, folder, on_epoch, seconds=0.1)
 
 
-def _train(params: Params, folder: Path, on_epoch: OnEpoch, *, seconds: float) -> float:
+def train_badly(params: Params, folder: Path, on_epoch: OnEpoch) -> float:
+    """Fail in another way for each number of dense units."""
+    on_epoch({"epoch": 1, "val_accuracy": 0.1})
+    units = params.model.dense_units
+    if units == 1:
+        raise ModelError("train: the loss became nan in epoch 2")
+    if units == 2:
+        raise MemoryError
+    if units == 3:
+        raise ValueError("a library's error\nwith a second line")
+    if units == 4:
+        os.kill(os.getpid(), signal.SIGKILL)  # As the kernel does when memory is exhausted.
+    if units == 5:
+        return math.nan
+    return 0.5
+
+
+def _train(params: Params, folder: Path, on_epoch: OnEpoch, *, seconds: float = 0) -> float:
+    """Go on from the last epoch of an earlier attempt; writes down where each attempt began."""
     folder.mkdir(parents=True, exist_ok=True)
     done = folder / "epochs.txt"
     first = int(done.read_text()) if done.exists() else 0
-    with (folder / "attempts.txt").open("a") as stream:
+    with (folder.parent / "attempts.txt").open("a") as stream:
         stream.write(f"{first}\n")
     for epoch in range(first + 1, params.train.epochs + 1):
         time.sleep(seconds)
-        fresh = folder / f"epochs.{os.getpid()}"
+        fresh = folder / "epochs.tmp"
         fresh.write_text(str(epoch))
         fresh.replace(done)
         on_epoch({"epoch": epoch, "val_accuracy": accuracy(params, epoch)})

@@ -34,21 +34,17 @@ def test_a_sweep_beats_the_own_setting_and_begins_with_it(plan):
     assert {trial.user_attrs["ended"].split()[0] for trial in study.trials} == {"trained", "pruned"}
 
 
-def test_one_worker_and_seed_give_the_same_trials_twice(plan, tmp_path):
-    from ferflow.tuning.storage import parse_address
-
+def test_one_worker_and_seed_give_the_same_trials_twice(plan):
     first, one = run(plan())
-    again, two = run(plan(address=parse_address(str(tmp_path / "other.db"))))
+    again, two = run(plan(storage="other.db"))
     assert _trials(one) == _trials(two)
     assert (first.best_trial, first.best_params) == (again.best_trial, again.best_params)
 
 
-def test_a_longer_sweep_goes_on_where_the_shorter_one_ended(plan, tmp_path):
-    from ferflow.tuning.storage import parse_address
-
-    run(plan(budget=Budget(5)))
+def test_a_longer_sweep_goes_on_where_the_shorter_one_ended(plan):
+    run(plan(trials=5))
     _, resumed = run(plan())
-    _, whole = run(plan(address=parse_address(str(tmp_path / "other.db"))))
+    _, whole = run(plan(storage="other.db"))
     assert _trials(resumed) == _trials(whole)
 
 
@@ -69,7 +65,7 @@ def test_until_ends_a_sweep(plan):
 def test_a_new_study_begins_with_the_best_of_the_one_before(plan):
     first, _ = run(plan())
     rate = {"key": "train.learning_rate", "kind": "float", "low": 0.01, "high": 0.2, "log": True}
-    _, study = run(plan(tune={"space": [rate]}, study="second", budget=Budget(3)))
+    _, study = run(plan(tune={"space": [rate], "pruner": "successive_halving"}, study="second", trials=3))
     assert study.trials[0].params == {"train.learning_rate": 0.05}
     assert study.user_attrs["prior"] == {"study": "light", "trial": first.best_trial}
     inherited = study.trials[1].params["train.learning_rate"]
@@ -77,12 +73,12 @@ def test_a_new_study_begins_with_the_best_of_the_one_before(plan):
 
 
 def test_another_setting_under_the_same_name_is_refused(plan):
-    run(plan(budget=Budget(1)))
+    run(plan(trials=1))
     with pytest.raises(TuningError, match=r"made with another setting: data, fixed\.train\.epochs differ"):
         run(plan(epochs=4, identity={"data": "b"}))
 
 
 def test_without_a_name_another_setting_is_another_study(plan):
-    names = {run(plan(study=None, epochs=epochs, budget=Budget(1)))[0].study for epochs in (2, 3, 3)}
+    names = {run(plan(study=None, epochs=epochs, trials=1))[0].study for epochs in (2, 3, 3)}
     assert len(names) == 2
     assert all(name.startswith("sample-") for name in names)

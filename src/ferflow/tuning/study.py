@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -177,6 +178,8 @@ class Worker:
         self._path = folder / f"{name}.lock"
         self._stream = self._path.open("a", encoding="utf-8")
         fcntl.flock(self._stream, fcntl.LOCK_EX)
+        self._stream.write(f"{os.getpid()}")
+        self._stream.flush()
 
     def leave(self) -> None:
         """Say that the worker has no trial and takes no more."""

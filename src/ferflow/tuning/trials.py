@@ -84,9 +84,9 @@ def count(trials: list[FrozenTrial], *, epochs: int) -> Tally:
             continue
         state = {"fail": "failed"}.get(trial.state.name.lower(), trial.state.name.lower())
         numbers[state] += 1
-        numbers["epochs_spent"] += len(trial.intermediate_values)
+        numbers["epochs_spent"] += trial.last_step or 0
         if state == "pruned":
-            numbers["epochs_saved"] += planned(trial, epochs) - len(trial.intermediate_values)
+            numbers["epochs_saved"] += planned(trial, epochs) - (trial.last_step or 0)
     return Tally(**numbers)
 
 
