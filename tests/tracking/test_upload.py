@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mlflow import MlflowClient
 from mlflow.entities import ViewType
-from mlflow.exceptions import MlflowException
 
 from ferflow.errors import TrackingError
 from ferflow.tracking import names, store
@@ -19,9 +17,8 @@ from ferflow.tracking.journal import KILLED, RUNNING, Journal, Record, Value, cr
 from ferflow.tracking.sent import Budget, is_complete
 from ferflow.tracking.sync import sync
 from ferflow.tracking.upload import send
+from tests.tracking.breaking_link import BreakingLink
 from tests.tracking.light_runs import EPOCHS, light_run
-
-_WRITES = ("create_run", "log_batch", "log_inputs", "log_artifact", "set_terminated")
 
 
 def runs_of(root: Path) -> list[Any]:
@@ -69,32 +66,6 @@ def test_sending_again_changes_nothing(embedded: Path):
     assert_is_whole_and_single(embedded, journal)
 
 
-class _Failing:
-    """A client of a store whose link breaks at one write: before it arrives, or before the answer does."""
-
-    def __init__(self, client: MlflowClient, at: int, *, is_served: bool) -> None:
-        self._client = client
-        self._left = at
-        self._is_served = is_served
-        self.has_failed = False
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._client, name)
-        if name not in _WRITES:
-            return found
-
-        def call(*args: Any, **options: Any) -> Any:
-            self._left -= 1
-            if self._left:
-                return found(*args, **options)
-            self.has_failed = True
-            if self._is_served:
-                found(*args, **options)
-            raise MlflowException("the link broke")
-
-        return call
-
-
 @pytest.mark.parametrize("is_served", [False, True], ids=["request lost", "answer lost"])
 @pytest.mark.parametrize("at", range(1, 8))
 def test_a_link_that_breaks_at_any_write_costs_and_doubles_nothing(
@@ -102,7 +73,7 @@ def test_a_link_that_breaks_at_any_write_costs_and_doubles_nothing(
 ):
     journal = light_run(embedded, "broken")
     real = store.client(embedded)
-    failing = _Failing(real, at, is_served=is_served)
+    failing = BreakingLink(real, at, is_served=is_served)
     with monkeypatch.context() as patch:
         patch.setattr(store, "client", lambda root: failing)
         with pytest.raises(TrackingError, match="the link broke"):
@@ -113,12 +84,25 @@ def test_a_link_that_breaks_at_any_write_costs_and_doubles_nothing(
     assert_is_whole_and_single(embedded, journal)
 
 
+def test_values_that_the_store_has_are_not_sent_again(embedded: Path, monkeypatch):
+    journal = light_run(embedded, "values")
+    real = store.client(embedded)
+    monkeypatch.setattr(store, "client", lambda root: BreakingLink(real, 3, is_served=True))
+    with pytest.raises(TrackingError):
+        send(embedded, journal, Budget())
+    again = BreakingLink(real, 100, is_served=True)
+    monkeypatch.setattr(store, "client", lambda root: again)
+    send(embedded, journal, Budget())
+    sent = {metric.key for call in again.batches for metric in call.get("metrics", [])}
+    assert sent == set(journal.read().metrics)
+
+
 def test_there_are_not_more_writes_than_were_broken_above(embedded: Path, monkeypatch):
-    failing = _Failing(store.client(embedded), 8, is_served=False)
+    failing = BreakingLink(store.client(embedded), 8, is_served=False)
     monkeypatch.setattr(store, "client", lambda root: failing)
     send(embedded, light_run(embedded, "all writes"), Budget())
     assert not failing.has_failed
-    assert failing._left == 1
+    assert failing.left == 1
 
 
 def test_what_was_sent_is_looked_up_where_the_notes_are_lost(embedded: Path):
