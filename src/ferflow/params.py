@@ -291,11 +291,12 @@ def check_params(values: dict[str, Any], *, origin: str) -> Params:
     try:
         return Params.model_validate(values)
     except ValidationError as error:
-        problems = [_describe(problem) for problem in error.errors()]
+        problems = [describe_problem(problem) for problem in error.errors()]
     raise ParamsError(f"{origin}: " + "\n  ".join(problems))
 
 
-def _describe(problem: Any) -> str:
+def describe_problem(problem: Any) -> str:
+    """One wrong key or value of a `ValidationError`: the key, what was found, what is allowed."""
     # A union adds the member it tried to the location, such as `int` or `literal['all']`; the entries of
     # `tune.space` add their kind after their place in the list.
     place = problem["loc"]

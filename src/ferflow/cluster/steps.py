@@ -1,0 +1,265 @@
+"""The steps of a pipeline: each runs one stage, or one command, on the artifacts of the steps before.
+
+The names are those of the stages in `dvc.yaml`; `check_parameters` comes before them. Data steps take the
+sections that `dvc.yaml` names, so that Kubeflow's cache knows what they depend on. The others run the command
+of the same name in a workspace. An error that a user can mend is one line, and exit code 1.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from functools import wraps
+from pathlib import Path
+from typing import Any, NamedTuple, ParamSpec, TypeVar
+
+from ferflow import layout
+from ferflow.cluster import figures
+from ferflow.cluster.sections import check_section, parse_params
+from ferflow.cluster.workspace import PipelineRun, hand_on, workspace
+from ferflow.errors import FerflowError, TrackingError
+from ferflow.files import atomic_directory
+from ferflow.params import DownloadParams, FaceFilterParams, SplitParams
+from ferflow.progress import say
+from ferflow.tracking.journal import JOURNALS
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+class DataSections(NamedTuple):
+    """What the data steps take of a parameter file: the seed, and sections as JSON."""
+
+    seed: int
+    download: str
+    face_filter: str
+    split: str
+
+
+def _step(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Make an error that a user can mend one line, and exit code 1."""
+
+    @wraps(function)
+    def checked(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        try:
+            return function(*args, **kwargs)
+        except FerflowError as error:
+            say(f"error: {error}")
+            sys.exit(1)
+
+    return checked
+
+
+@_step
+def check_parameters(text: str, *, params: str) -> DataSections:
+    """Check a parameter file before anything costs time, and take the sections of the data steps from it.
+
+    Args:
+        text: The parameter file.
+        params: Where it is kept for the steps that need all of it.
+    """
+    values = parse_params(text)
+    figures.write_text(Path(params), text)
+    return DataSections(
+        seed=values.seed,
+        download=values.download.model_dump_json(),
+        face_filter=values.face_filter.model_dump_json(),
+        split=values.split.model_dump_json(),
+    )
+
+
+@_step
+def download(seed: int, download: str, *, raw: str, reports: str, summary: str) -> None:
+    """Run stage download."""
+    from ferflow.stages import download as stage
+
+    with atomic_directory(Path(reports)) as folder:
+        report = stage.run(
+            check_section(DownloadParams, "download", download),
+            seed=seed,
+            output_dir=Path(raw),
+            report_path=folder / "download.json",
+        )
+    figures.write_text(
+        Path(summary), figures.count_table(f"{report.num_images:,} images of {report.source}", report.images)
+    )
+
+
+@_step
+def face_filter(face_filter: str, *, raw: str, earlier: str, filtered: str, reports: str, page: str) -> None:
+    """Run stage face-filter."""
+    from ferflow.stages import face_filter as stage
+
+    hand_on(Path(earlier), Path(reports))
+    stage.run(
+        check_section(FaceFilterParams, "face_filter", face_filter),
+        raw_dir=Path(raw),
+        output_dir=Path(filtered),
+        reports_dir=Path(reports),
+    )
+    figures.write_pictures(
+        Path(page), title="Images without a face", pictures=[Path(reports) / "dropped.png"]
+    )
+
+
+@_step
+def split(
+    seed: int,
+    split: str,
+    *,
+    raw: str,
+    filtered: str,
+    earlier: str,
+    output: str,
+    reports: str,
+    summary: str,
+) -> None:
+    """Run stage split."""
+    from ferflow.stages import split as stage
+
+    hand_on(Path(earlier), Path(reports))
+    report = stage.run(
+        check_section(SplitParams, "split", split),
+        seed=seed,
+        raw_dir=Path(raw),
+        filtered_dir=Path(filtered),
+        output_dir=Path(output),
+        reports_dir=Path(reports),
+    )
+    figures.write_text(Path(summary), figures.count_table(f"Split by scheme {report.scheme}", report.subsets))
+
+
+@_step
+def train(
+    run: PipelineRun,
+    *,
+    params: str,
+    split: str,
+    earlier: str,
+    model: str,
+    reports: str,
+    journals: str,
+    page: str,
+) -> dict[str, Any]:
+    """Run `ferflow train`; a pod that is tried again goes on from the last epoch.
+
+    Returns:
+        What `train.json` holds.
+    """
+    from ferflow import cli
+
+    with workspace(run, "train", params=Path(params), split=Path(split), reports=Path(earlier)):
+        cli.train()
+        hand_on(layout.MODEL, Path(model))
+        _hand_reports_on(reports, journals)
+    figures.write_pictures(Path(page), title="Training", pictures=[Path(reports) / "history.png"])
+    return figures.read_report(Path(reports) / "train.json")
+
+
+@_step
+def evaluate(
+    run: PipelineRun,
+    *,
+    params: str,
+    split: str,
+    model: str,
+    earlier: str,
+    trained_journals: str,
+    reports: str,
+    journals: str,
+    page: str,
+) -> dict[str, Any]:
+    """Run `ferflow evaluate`.
+
+    Returns:
+        What `metrics.json` holds.
+    """
+    from ferflow import cli
+
+    with workspace(
+        run,
+        "evaluate",
+        params=Path(params),
+        split=Path(split),
+        model=Path(model),
+        reports=Path(earlier),
+        journals=Path(trained_journals),
+    ):
+        cli.evaluate()
+        _hand_reports_on(reports, journals)
+    hand_on(Path(reports) / "report.html", Path(page))
+    return figures.read_report(Path(reports) / "metrics.json")
+
+
+@_step
+def register(
+    run: PipelineRun,
+    *,
+    params: str,
+    split: str,
+    model: str,
+    earlier: str,
+    scored_journals: str,
+    summary: str,
+) -> dict[str, str]:
+    """Run `ferflow register`.
+
+    Returns:
+        The ids under which MLflow knows the run, and the address of its store.
+
+    Raises:
+        TrackingError: There is no store that outlives the step.
+    """
+    from ferflow import cli_registry
+
+    store = os.environ.get("MLFLOW_TRACKING_URI")
+    if not store:
+        raise TrackingError(
+            "MLFLOW_TRACKING_URI is not set in this step, and a store in the pod would be lost with it; name "
+            "a secret with it under secrets.mlflow in pipelines/config.yaml"
+        )
+    with workspace(
+        run,
+        "register",
+        params=Path(params),
+        split=Path(split),
+        model=Path(model),
+        reports=Path(earlier),
+        journals=Path(scored_journals),
+    ) as root:
+        printed = io.StringIO()
+        with redirect_stdout(printed):
+            cli_registry.register(run=None, force=False, params=layout.PARAMS)
+        found = _mlflow_run(root)
+    say(printed.getvalue().strip())
+    kfp = f"\n\n[This run in Kubeflow]({run.link})" if run.link else ""
+    lines = "\n\n".join(printed.getvalue().strip().splitlines())
+    link = f"\n\nMLflow run: {found.get('mlflow_link') or found.get('mlflow_run_id', 'unknown')}"
+    figures.write_text(Path(summary), f"## Registration\n\n{lines}{link}{kfp}\n")
+    return found
+
+
+def _hand_reports_on(reports: str, journals: str) -> None:
+    hand_on(layout.REPORTS, Path(reports))
+    hand_on(JOURNALS, Path(journals))
+
+
+def _mlflow_run(root: Path) -> dict[str, str]:
+    """The MLflow run that the newest journal was sent to."""
+    from ferflow.tracking.sync import statuses
+
+    sent = [status for status in statuses(root) if status.run_id]
+    if not sent:
+        return {}
+    found = {"mlflow_run_id": sent[-1].run_id, "mlflow_store": sent[-1].place}
+    store = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if store.startswith(("http://", "https://")):
+        from ferflow.tracking.store import client, experiment_id, shown
+
+        address = shown(store).rstrip("/")
+        experiment = experiment_id(client(root))
+        found["mlflow_link"] = f"{address}/#/experiments/{experiment}/runs/{sent[-1].run_id}"
+    return found
