@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -17,7 +18,7 @@ from ferflow.files import sha256_of
 from ferflow.params import Params, load_params
 from ferflow.stages import evaluate, train
 from ferflow.tracking import names, store, sync
-from ferflow.tracking.journal import JOURNALS, KILLED, Journal, all_journals
+from ferflow.tracking.journal import JOURNALS, all_journals
 from ferflow.tracking.recording import recorded_training
 from ferflow.tracking.scoring import record_evaluation, send_reports
 from ferflow.tracking.sent import is_complete
@@ -235,18 +236,45 @@ def test_a_later_training_does_not_replace_what_waits(embedded: Path, params: Pa
     assert len(digests) == 2
 
 
-def test_a_killed_training_is_closed_by_the_next_one(embedded: Path, params: Params):
-    with recorded_training(embedded, params) as on_epoch:
+# Records an epoch, waits until a store has it, and then for its end.
+_TRAINING = """
+import sys, time
+from pathlib import Path
+from ferflow.params import load_params
+from ferflow.tracking import names
+from ferflow.tracking.journal import all_journals
+from ferflow.tracking.recording import recorded_training
+from ferflow.tracking.sent import Sent
+
+root = Path(sys.argv[1])
+with recorded_training(root, load_params(root / "params.yaml")) as on_epoch:
+    on_epoch({"epoch": 1, **dict.fromkeys(names.EPOCH_METRICS, 0.5)})
+    while not any((Sent.load(journal) or Sent("")).num_values for journal in all_journals(root)):
+        time.sleep(0.05)
+    print("sent", flush=True)
+    time.sleep(60)
+"""
+
+
+def _wait_for_status(root: Path, status: str) -> None:
+    deadline = time.monotonic() + 60
+    while status not in [run.info.status for run in runs_of(root)]:
+        assert time.monotonic() < deadline, f"no run became {status}"
+        time.sleep(0.1)
+
+
+def test_a_training_killed_by_a_signal_is_closed_while_the_next_one_goes_on(embedded: Path, params: Params):
+    command = [sys.executable, "-c", _TRAINING, str(embedded)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "sent\n"
+        process.kill()
+    assert [run.info.status for run in runs_of(embedded)] == ["RUNNING"]
+    with pytest.raises(ModelError), recorded_training(embedded, params) as on_epoch:
         on_epoch(_row(1))
-        (journal,) = all_journals(embedded)
-        record = journal.read()
-    # As a process that died at this point leaves it.
-    record.state, record.ended = "running", 0
-    Journal(journal.folder).write(record)
-    with pytest.raises(KeyboardInterrupt), recorded_training(embedded, params) as on_epoch:
-        assert journal.read().state == KILLED
-        on_epoch(_row(1))
-        raise KeyboardInterrupt
+        _wait_for_status(embedded, "KILLED")
+        raise ModelError("the end")
+    assert sorted(run.info.status for run in runs_of(embedded)) == ["FAILED", "KILLED"]
 
 
 def test_the_machine_is_sampled():

@@ -113,6 +113,9 @@ def deliver(root: Path, journal: Journal, *, seconds: float = _STAGE_SECONDS) ->
 class LiveSender(threading.Thread):
     """Sends the journal of a run that goes on, each time it is woken; failures only slow it down.
 
+    Once the store has answered, what earlier outages and kills left is sent, too: a killed run is not
+    shown as running for as long as this one takes.
+
     Args:
         root: The repository's folder.
         journal: Of the run.
@@ -133,13 +136,17 @@ class LiveSender(threading.Thread):
 
     def run(self) -> None:
         """Send until `end`."""
-        pause = _PAUSE_SECONDS
+        pause, is_first = _PAUSE_SECONDS, True
+        budget = Budget(None, self._ended)
         while not self._ended.is_set():
             self._woken.wait()
             self._woken.clear()
             try:
-                send(self._root, self._journal, Budget(None, self._ended))
+                send(self._root, self._journal, budget)
                 pause = _PAUSE_SECONDS
+                if is_first:
+                    is_first = False
+                    sync(self._root, budget)
             except (TrackingError, OutputError):
                 pause = _PAUSE_AFTER_FAILURE
             self._ended.wait(pause)
