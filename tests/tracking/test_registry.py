@@ -179,6 +179,18 @@ def test_rollback_of_a_champion_set_by_hand_goes_to_the_one_before(client, store
     assert rollback(client) == aliases.Rollback(former="2", champion="1")
 
 
+def test_a_rollback_that_died_half_way_is_one_step(client, store, monkeypatch):
+    for name in ("short", "medium", "full"):
+        register(client, store(name), RULES)
+    with monkeypatch.context() as patch:
+        patch.setattr(aliases, "_remember", _die)
+        with pytest.raises(KeyboardInterrupt):
+            rollback(client)
+
+    assert champion_of(client) == "2"
+    assert rollback(client).champion == "1"
+
+
 def test_a_version_forced_back_and_forth_rolls_back_in_order(client, store):
     first, second = store("full"), store("medium")
     register(client, first, RULES)

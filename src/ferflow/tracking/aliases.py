@@ -82,7 +82,6 @@ def promote(client: MlflowClient, number: str, champion: str | None) -> None:
     client.set_model_version_tag(name, number, TAG_SINCE, now())
     client.set_registered_model_alias(name, names.CHAMPION, number)
     _remember(client, [*history, number])
-    drop_challenger(client, number)
 
 
 def drop_challenger(client: MlflowClient, number: str) -> None:

@@ -174,6 +174,7 @@ def _force(client: MlflowClient, version: ModelVersion) -> None:
         return
     client.set_model_version_tag(names.REGISTERED_MODEL, number, TAG_FORCED, "true")
     promote(client, number, champion)
+    drop_challenger(client, number)
     add_to_description(client, number, f"It was made champion by force on {now()}.")
 
 
