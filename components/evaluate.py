@@ -42,9 +42,10 @@ def evaluate(
     from pathlib import Path
 
     from ferflow.cluster import figures, steps
+    from ferflow.cluster.workspace import PipelineRun
 
     scores = steps.evaluate(
-        steps.PipelineRun(run_id, url, work_dir),
+        PipelineRun(run_id, url, work_dir),
         params=params.path,
         split=subsets.path,
         model=model.path,

@@ -32,9 +32,10 @@ def register(
         registration: Version, decision and links; its metadata name the MLflow run.
     """
     from ferflow.cluster import steps
+    from ferflow.cluster.workspace import PipelineRun
 
     found = steps.register(
-        steps.PipelineRun(run_id, url, work_dir),
+        PipelineRun(run_id, url, work_dir),
         params=params.path,
         split=subsets.path,
         model=model.path,

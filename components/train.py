@@ -36,9 +36,10 @@ def train(
         curves: Accuracy and loss by epoch.
     """
     from ferflow.cluster import figures, steps
+    from ferflow.cluster.workspace import PipelineRun
 
     report = steps.train(
-        steps.PipelineRun(run_id, url, work_dir),
+        PipelineRun(run_id, url, work_dir),
         params=params.path,
         split=subsets.path,
         earlier=earlier.path,

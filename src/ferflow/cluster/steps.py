@@ -2,32 +2,27 @@
 
 The names are those of the stages in `dvc.yaml`; `check_parameters` comes before them. Data steps take the
 sections that `dvc.yaml` names, so that Kubeflow's cache knows what they depend on. The others run the command
-of the same name in a workspace. An error that a user can mend is one line, and exit code 1.
+of the same name in a workspace.
 """
 
 from __future__ import annotations
 
 import io
 import os
-import sys
-from collections.abc import Callable
 from contextlib import redirect_stdout
-from functools import wraps
 from pathlib import Path
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple
 
 from ferflow import layout
 from ferflow.cluster import figures
+from ferflow.cluster.exits import readable
 from ferflow.cluster.sections import check_section, parse_params
 from ferflow.cluster.workspace import PipelineRun, hand_on, workspace
-from ferflow.errors import FerflowError, TrackingError
+from ferflow.errors import TrackingError
 from ferflow.files import atomic_directory
 from ferflow.params import DownloadParams, FaceFilterParams, SplitParams
 from ferflow.progress import say
 from ferflow.tracking.journal import JOURNALS
-
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
 
 
 class DataSections(NamedTuple):
@@ -39,21 +34,7 @@ class DataSections(NamedTuple):
     split: str
 
 
-def _step(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Make an error that a user can mend one line, and exit code 1."""
-
-    @wraps(function)
-    def checked(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        try:
-            return function(*args, **kwargs)
-        except FerflowError as error:
-            say(f"error: {error}")
-            sys.exit(1)
-
-    return checked
-
-
-@_step
+@readable
 def check_parameters(text: str, *, params: str) -> DataSections:
     """Check a parameter file before anything costs time, and take the sections of the data steps from it.
 
@@ -71,7 +52,7 @@ def check_parameters(text: str, *, params: str) -> DataSections:
     )
 
 
-@_step
+@readable
 def download(seed: int, download: str, *, raw: str, reports: str, summary: str) -> None:
     """Run stage download."""
     from ferflow.stages import download as stage
@@ -88,7 +69,7 @@ def download(seed: int, download: str, *, raw: str, reports: str, summary: str) 
     )
 
 
-@_step
+@readable
 def face_filter(face_filter: str, *, raw: str, earlier: str, filtered: str, reports: str, page: str) -> None:
     """Run stage face-filter."""
     from ferflow.stages import face_filter as stage
@@ -105,7 +86,7 @@ def face_filter(face_filter: str, *, raw: str, earlier: str, filtered: str, repo
     )
 
 
-@_step
+@readable
 def split(
     seed: int,
     split: str,
@@ -132,7 +113,7 @@ def split(
     figures.write_text(Path(summary), figures.count_table(f"Split by scheme {report.scheme}", report.subsets))
 
 
-@_step
+@readable
 def train(
     run: PipelineRun,
     *,
@@ -159,7 +140,7 @@ def train(
     return figures.read_report(Path(reports) / "train.json")
 
 
-@_step
+@readable
 def evaluate(
     run: PipelineRun,
     *,
@@ -194,7 +175,7 @@ def evaluate(
     return figures.read_report(Path(reports) / "metrics.json")
 
 
-@_step
+@readable
 def register(
     run: PipelineRun,
     *,

@@ -1,0 +1,108 @@
+"""Runs of the real pipelines on this machine, by kfp's local runner: each step is a process here."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ferflow.errors import FerflowError
+from ferflow.progress import say
+from pipelines.compiling import build, quiet
+from pipelines.settings import Settings
+
+FOLDER = Path(".ferflow/pipelines")
+_REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+class PipelineError(FerflowError):
+    """A pipeline could not be run, or one of its steps failed."""
+
+
+@dataclass(frozen=True)
+class LocalRun:
+    """A run that ended well.
+
+    Attributes:
+        folder: What its steps wrote, a folder each.
+        store: Address of the MLflow store with the registered model.
+    """
+
+    folder: Path
+    store: str
+
+
+def run_here(
+    name: str, settings: Settings, params: str, *, folder: Path = FOLDER, root: Path | None = None
+) -> LocalRun:
+    """Run a pipeline on this machine; node selectors, GPUs, volumes and secrets do not count here.
+
+    Args:
+        name: `training` or `sweep`.
+        settings: Of the cluster; the number of workers counts.
+        params: Text of the parameter file.
+        folder: Where runs are kept.
+        root: Folder of the embedded MLflow store; None for the current one.
+
+    Raises:
+        ParamsError: The parameters are wrong.
+        TrackingError: The MLflow store cannot be used.
+        PipelineError: A step failed; its last lines say why.
+    """
+    from kfp import local
+
+    from ferflow.cluster.sections import parse_params
+    from ferflow.tracking.store import client, tracking_uri
+
+    parse_params(params)
+    base = (root or Path()).resolve()
+    client(
+        base
+    )  # Makes the embedded store here; a step that is the first would make it in a folder of its own.
+    store = tracking_uri(base)
+    place = folder.resolve() / f"{name}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}"
+    pipeline = build(name, settings, work_dir=str(place / "work"))
+    local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(place / "steps"))
+    with _environment(store), quiet():
+        try:
+            pipeline(params=params)
+        except RuntimeError as error:  # kfp has no narrower one.
+            raise PipelineError(
+                f"pipeline {name}: {_first_line(error)}; the lines of the failed step above say why; mend that "
+                "and run the same command again"
+            ) from error
+    return LocalRun(place, store)
+
+
+@contextlib.contextmanager
+def _environment(store: str) -> Iterator[None]:
+    """What steps find in their pods, for the processes that take their place."""
+    code = os.pathsep.join([str(_REPOSITORY / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    wanted = {
+        "MLFLOW_TRACKING_URI": store,
+        "PYTHONPATH": code,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+    }
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def tell(run: LocalRun) -> None:
+    """Say where things are."""
+    say(f"steps wrote to {run.folder / 'steps'}; runs and models are in the MLflow store: ferflow ui")

@@ -1,0 +1,216 @@
+"""Typed, strict settings of the cluster; `pipelines/config.yaml` is their only home."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ferflow.errors import ParamsError
+from ferflow.params import describe_problem, read_yaml
+
+# The cure that a missing key of params.yaml has.
+_NOT_A_PROFILE = "start from a profile with 'ferflow profile NAME'"
+CONFIG = Path(__file__).with_name("config.yaml")
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)]
+Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Cpu = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?m?$")]
+Memory = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|K|M|G|T)$")]
+Url = Annotated[str, Field(pattern=r"^https?://[^/\s]+")]
+AbsolutePath = Annotated[str, Field(pattern=r"^/[^\s]+$")]
+Labels = dict[str, str]
+SecretKind = Literal["mlflow", "postgresql", "kaggle", "webhook"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Image(_Section):
+    """The image that every step runs in."""
+
+    name: Annotated[str, Field(pattern=r"^[^\s:@]+(:[0-9]+/[^\s:@]+)?([:@][^\s]+)?$")]
+    pull_policy: Literal["Always", "IfNotPresent", "Never"]
+    pull_secrets: list[Name]
+
+
+class Server(_Section):
+    """Kubeflow Pipelines, and how to be let in."""
+
+    host: Url
+    url: Url | None
+    namespace: Name | None
+    experiment: Annotated[str, Field(min_length=1, max_length=128)]
+    authentication: Literal["none", "token", "service_account"]
+    token_variable: Variable
+    token_file: AbsolutePath
+    ca_certificate: str | None
+    service_account: Name | None
+
+    @property
+    def pages(self) -> str:
+        """Address of Kubeflow's pages."""
+        return (self.url or self.host).rstrip("/")
+
+
+class Step(_Section):
+    """What a step gets, and how long and how often it may try."""
+
+    cpu: Cpu
+    memory: Memory
+    gpus: Annotated[int, Field(ge=0, le=64)]
+    cache: bool
+    retries: Annotated[int, Field(ge=0, le=100)]
+    timeout: Annotated[int, Field(ge=1)]
+    secrets: list[SecretKind]
+
+
+class Steps(_Section):
+    """All steps, by name."""
+
+    check_parameters: Step
+    download: Step
+    face_filter: Step
+    split: Step
+    train: Step
+    tune_worker: Step
+    tune_best: Step
+    evaluate: Step
+    register_: Annotated[Step, Field(alias="register")]
+    report_end: Step
+
+    def of(self, name: str) -> Step:
+        """The settings of a step."""
+        step: Step = getattr(self, "register_" if name == "register" else name)
+        return step
+
+
+class Retry(_Section):
+    """How long to wait between tries, in seconds."""
+
+    wait: Annotated[int, Field(ge=0)]
+    factor: Annotated[float, Field(ge=1, allow_inf_nan=False)]
+    longest_wait: Annotated[int, Field(ge=1)]
+
+
+class Toleration(_Section):
+    """A taint that pods put up with."""
+
+    key: str | None = None
+    operator: Literal["Equal", "Exists"]
+    value: str | None = None
+    effect: Literal["NoSchedule", "NoExecute", "PreferNoSchedule"] | None = None
+
+    @model_validator(mode="after")
+    def _value_fits_operator(self) -> Self:
+        if (self.operator == "Equal") != (self.value is not None):
+            raise ValueError(
+                f"value is {self.value!r} with operator {self.operator}; Equal needs one, Exists has none"
+            )
+        return self
+
+
+class Gpu(_Section):
+    """What steps with GPUs get besides."""
+
+    resource: Annotated[str, Field(pattern=r"^[a-z0-9.-]+(/[A-Za-z0-9._-]+)?$")]
+    node_selector: Labels
+    tolerations: list[Toleration]
+    shared_memory: Memory | None
+
+
+class Spot(_Section):
+    """Nodes that may be taken away, for train and tune_worker."""
+
+    enabled: bool
+    node_selector: Labels
+    tolerations: list[Toleration]
+
+
+class Volume(_Section):
+    """A volume claim, and where pods see it."""
+
+    claim: Name
+    path: AbsolutePath
+
+
+class Volumes(_Section):
+    """Where checkpoints outlive a pod, and where an archive lies."""
+
+    work: Volume | None
+    data: Volume | None
+
+
+class Secret(_Section):
+    """A secret by name, whether pods start without it, and which of its keys becomes which variable."""
+
+    name: Name
+    optional: bool
+    keys: Annotated[dict[str, Variable], Field(min_length=1)]
+
+
+class Secrets(_Section):
+    """The secrets that the cluster has."""
+
+    mlflow: Secret | None
+    postgresql: Secret | None
+    kaggle: Secret | None
+    webhook: Secret | None
+
+
+class Sweep(_Section):
+    """How wide a sweep is."""
+
+    workers: Annotated[int, Field(ge=1, le=1024)]
+
+
+class Settings(_Section):
+    """All settings of a cluster."""
+
+    image: Image
+    server: Server
+    steps: Steps
+    retry: Retry
+    gpu: Gpu
+    spot: Spot
+    volumes: Volumes
+    secrets: Secrets
+    sweep: Sweep
+
+    @model_validator(mode="after")
+    def _spot_has_a_volume(self) -> Self:
+        if self.spot.enabled and self.volumes.work is None:
+            raise ValueError(
+                "spot.enabled is true, but volumes.work is null: an evicted training would start anew; name "
+                "a claim or set spot.enabled: false"
+            )
+        return self
+
+
+def load_settings(path: Path = CONFIG) -> Settings:
+    """Read and check the settings.
+
+    Raises:
+        ParamsError: The file is missing, is not YAML, or a key or value is wrong.
+    """
+    return check_settings(read_yaml(path), origin=str(path))
+
+
+def check_settings(values: object, *, origin: str) -> Settings:
+    """Check settings.
+
+    Args:
+        values: Nested plain values.
+        origin: What the error calls the place they came from.
+
+    Raises:
+        ParamsError: Names every wrong key with its value and what is allowed.
+    """
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        problems = [describe_problem(problem) for problem in error.errors()]
+    shown = [text.removeprefix(".").replace(_NOT_A_PROFILE, "take it from git") for text in problems]
+    raise ParamsError(f"{origin}: " + "\n  ".join(shown))

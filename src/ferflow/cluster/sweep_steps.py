@@ -1,0 +1,82 @@
+"""The steps of a sweep: workers that share a study, and what takes its best values."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from ferflow import layout
+from ferflow.cluster import figures
+from ferflow.cluster.exits import readable
+from ferflow.cluster.workspace import PipelineRun, hand_on, workspace
+from ferflow.errors import TuningError
+from ferflow.progress import say
+
+
+@readable
+def tune_worker(run: PipelineRun, worker: int, *, params: str, split: str) -> dict[str, Any]:
+    """Run `ferflow tune`, one trial after the other, on the storage that all workers of the run share.
+
+    Returns:
+        How the study stood when this worker had nothing left to do.
+    """
+    with workspace(run, f"tune-{worker}", params=Path(params), split=Path(split)):
+        return _tune(run, is_applied=False, trials=None)
+
+
+@readable
+def tune_best(run: PipelineRun, *, params: str, split: str, best: str, summary: str) -> dict[str, Any]:
+    """Write the best values of the study into the parameter file.
+
+    Returns:
+        How the study stands.
+    """
+    with workspace(run, "tune-best", params=Path(params), split=Path(split)):
+        # One trial is what the study has long had: no further one is begun.
+        found = _tune(run, is_applied=True, trials=1)
+        hand_on(layout.PARAMS, Path(best))
+    rows = "\n".join(f"| {key} | {value} |" for key, value in found["best_params"].items())
+    figures.write_text(
+        Path(summary),
+        f"## Best of {sum(found['trials'].values())} trials\n\nTrial {found['best_trial']}: validation "
+        f"accuracy {found['best_value']:.4f}\n\n| key | value |\n|---|---|\n{rows}\n",
+    )
+    return found
+
+
+def _tune(run: PipelineRun, *, is_applied: bool, trials: int | None) -> dict[str, Any]:
+    from ferflow import cli_tune
+
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        cli_tune.tune(
+            trials=trials,
+            timeout=None,
+            jobs=1,
+            until=None,
+            study=f"kfp-{run.run_id}",
+            storage=_storage(run),
+            is_applied=is_applied,
+            apply_to=None,
+            as_json=True,
+            params=layout.PARAMS,
+        )
+    *lines, result = printed.getvalue().strip().splitlines()
+    say("\n".join(lines))
+    return dict(json.loads(result))
+
+
+def _storage(run: PipelineRun) -> str:
+    """Where the study is kept: `FERFLOW_STUDY_STORAGE`, or a journal on the volume."""
+    if chosen := os.environ.get("FERFLOW_STUDY_STORAGE"):
+        return chosen
+    if not run.work_dir:
+        raise TuningError(
+            "FERFLOW_STUDY_STORAGE is not set in this step and there is no work volume, so the workers share "
+            "no storage; name secrets.postgresql or volumes.work in pipelines/config.yaml"
+        )
+    return str(Path(run.work_dir) / run.run_id / "studies.journal")
