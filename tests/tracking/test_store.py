@@ -24,6 +24,11 @@ def test_without_configuration_the_store_is_in_the_repository(embedded: Path):
     assert experiment.artifact_location == (embedded / "mlruns" / "artifacts").as_uri()
 
 
+def test_a_store_is_not_left_in_the_environment(embedded: Path, tmp_path: Path):
+    store.client(embedded)
+    assert store.tracking_uri(tmp_path).startswith(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
+
+
 def test_the_environment_selects_store_and_experiment(embedded: Path, tmp_path: Path, monkeypatch):
     elsewhere = tmp_path / "elsewhere.db"
     elsewhere.write_bytes((embedded / store.DATABASE).read_bytes())

@@ -219,7 +219,7 @@ class Journal:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.unlink(missing_ok=True)
             try:
-                os.link(source, target)
+                os.link(source.resolve(), target)
             except OSError:  # Another file system, or one without links.
                 shutil.copyfile(source, target)
         except OSError as error:

@@ -92,8 +92,7 @@ def client(root: Path) -> MlflowClient:
     # Processes that open a fresh database at once would each create its tables: one at a time.
     lock = nullcontext() if folder is None else stage_lock("migration", directory=folder)
     with lock, store_errors(uri):
-        mlflow.set_tracking_uri(uri)
-        mlflow.set_registry_uri(uri)
+        _select(mlflow, uri)
         _probe_database(uri)
         made: MlflowClient = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
         _ensure_experiment(made, None if folder is None else root / ARTIFACTS)
@@ -117,6 +116,15 @@ def experiment_id(client: MlflowClient) -> str:
             "restore it (mlflow experiments restore)"
         )
     return str(experiment.experiment_id)
+
+
+def _select(mlflow: Any, uri: str) -> None:
+    """Make a store the one that MLflow's functions use in this process, and in no other."""
+    chosen = os.environ.get("MLFLOW_TRACKING_URI")
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    if chosen is None:  # MLflow sets the variable, and then it looks as if the user had.
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 
 def load_mlflow() -> Any:
