@@ -183,7 +183,7 @@ def test_a_trial_whose_worker_died_as_it_took_it_is_retried(claimed, tmp_path):
     _, study, _, _ = claimed
     with quiet():
         study.ask()
-    assert mend(study, tmp_path / "here") == [1]
+    mend(study, tmp_path / "here")
     assert [trial.state.name for trial in study.trials] == ["RUNNING", "FAIL", "WAITING"]
 
 

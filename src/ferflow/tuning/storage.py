@@ -113,6 +113,11 @@ class Store:
                 self._database(grace_seconds) if address.url else _journal(str(address.path))
             )
 
+    def close(self) -> None:
+        """Close the connections; the next use opens new ones."""
+        if self.address.url:
+            self.storage.engine.dispose()  # type: ignore[attr-defined]
+
     @property
     def has_heartbeats(self) -> bool:
         """Whether a trial of another machine that died is noticed."""

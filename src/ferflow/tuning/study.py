@@ -119,8 +119,7 @@ def claim(
         The trial, or None when the study has enough.
     """
     with store.lock(study.study_name), quiet():
-        mend(study, worker.folder)
-        trials = study.get_trials(deepcopy=False)
+        trials = mend(study, worker.folder)
         waiting = [trial.number for trial in trials if trial.state.name == "WAITING"]
         begun = len(trials) - len(waiting) - len(attributes.superseded(trials))
         if begun >= budget.trials or _is_good_enough(trials, budget.until):
@@ -134,14 +133,14 @@ def claim(
     return trial
 
 
-def mend(study: Study, workers: Path) -> list[int]:
+def mend(study: Study, workers: Path) -> list[FrozenTrial]:
     """Fail the trials of dead workers and queue what goes on with them; the lock must be held.
 
     A worker of this machine is dead when its lock is free, one of another machine when its trial gave
     no sign of life for too long, and a trial without a worker belongs to one that died as it took it.
 
     Returns:
-        The numbers of the trials that were failed here.
+        All trials as they are then.
     """
     import optuna
 
@@ -149,18 +148,16 @@ def mend(study: Study, workers: Path) -> list[int]:
         optuna.storages.fail_stale_trials(study)
         trials = study.get_trials(deepcopy=False)
         gone = attributes.superseded(trials)
-        failed = []
-        for trial in trials:
-            is_dead = trial.state.name == "RUNNING" and is_worker_dead(
-                trial.user_attrs.get("worker"), workers
-            )
-            is_interrupted = is_dead or trial.state.name == "FAIL"
-            if is_interrupted and trial.number not in gone and attributes.is_owed_a_retry(trial):
-                attributes.add_retry(study, trial)
-            if is_dead:
-                study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-                failed.append(trial.number)
-    return failed
+        dead = [trial for trial in trials if trial.state.name == "RUNNING" and _is_dead(trial, workers)]
+        failed = [trial for trial in trials if trial.state.name == "FAIL"]
+        owed = [
+            trial for trial in dead + failed if trial.number not in gone and attributes.is_owed_a_retry(trial)
+        ]
+        for trial in owed:  # First, so that a death in between loses none.
+            attributes.add_retry(study, trial)
+        for trial in dead:
+            study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+        return study.get_trials(deepcopy=False) if dead or owed else trials
 
 
 class Worker:
@@ -187,12 +184,12 @@ class Worker:
         self._stream.close()
 
 
-def is_worker_dead(name: str | None, folder: Path) -> bool:
-    """Whether a worker is known to be dead; of one of another machine nothing is known here."""
-    if name is None:
+def _is_dead(trial: FrozenTrial, workers: Path) -> bool:
+    """Whether a running trial's worker is known to be dead; of other machines nothing is known here."""
+    if "worker" not in trial.user_attrs:
         return True
     try:
-        stream = (folder / f"{name}.lock").open("r", encoding="utf-8")
+        stream = (workers / f"{trial.user_attrs['worker']}.lock").open("r", encoding="utf-8")
     except FileNotFoundError:
         return False
     with stream:

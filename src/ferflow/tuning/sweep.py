@@ -162,6 +162,7 @@ def run(plan: Plan) -> tuple[Summary, Study]:
         ended_by=ended_by,
         seconds=time.monotonic() - started,
     )
+    store.close()
     return summary, study
 
 

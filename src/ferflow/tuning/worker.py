@@ -158,7 +158,7 @@ class _Report:
     def __init__(self, study: Study, store: Store, trial: Trial) -> None:
         self._study, self._store, self._trial = study, store, trial
         with store.errors():
-            known = study.get_trials(deepcopy=False)[trial.number]
+            known = store.storage.get_trial(trial._trial_id)
         self._reported = set(known.intermediate_values)
         self._is_baseline = bool(known.user_attrs.get("baseline"))
 
@@ -188,7 +188,7 @@ class _Report:
         """Tell that the trial was interrupted, and queue what goes on with it."""
         with self._told(), self._store.lock(self._study.study_name):
             self._trial.set_user_attr("ended", text)
-            known = self._study.get_trials(deepcopy=False)[self._trial.number]
+            known = self._store.storage.get_trial(self._trial._trial_id)
             if attributes.is_owed_a_retry(known):
                 attributes.add_retry(self._study, known)
             from optuna.trial import TrialState
