@@ -124,6 +124,17 @@ def test_a_run_that_is_registered_twice_is_one_version(client, store):
     assert len(versions(client)) == 1
 
 
+def test_a_version_keeps_its_decision_when_the_champion_has_changed(client, store):
+    run = store("medium")
+    register(client, run, RULES)
+    register(client, store("full"), RULES)
+    registration = register(client, run, RULES)
+
+    assert (registration.version, registration.champion) == ("1", "2")
+    assert tags_of(client, "1")["gate.decision"] == "first version"
+    assert challenger_of(client) is None
+
+
 def test_force_makes_a_refused_run_champion_and_is_recorded(client, store):
     register(client, store("full"), RULES)
     registration = register(client, store("medium", digest="0" * 64), RULES, is_forced=True)
@@ -177,6 +188,17 @@ def test_rollback_of_a_champion_set_by_hand_goes_to_the_one_before(client, store
     client.set_registered_model_alias(names.REGISTERED_MODEL, names.CHAMPION, "2")
 
     assert rollback(client) == aliases.Rollback(former="2", champion="1")
+
+
+def test_rollback_does_not_go_from_a_champion_to_itself(client, store):
+    first = store("full")
+    register(client, first, RULES)
+    register(client, store("medium"), RULES, is_forced=True)
+    register(client, first, RULES, is_forced=True)
+    client.delete_model_version(names.REGISTERED_MODEL, "2")
+
+    with pytest.raises(TrackingError, match="none was before it"):
+        rollback(client)
 
 
 def test_a_rollback_that_died_half_way_is_one_step(client, store, monkeypatch):

@@ -159,7 +159,7 @@ class Decision:
             return " What an answer costs is not known of both."
         words = f" An answer costs {self.cost:,} multiply-adds, against {self.champion_cost:,}."
         if self.outcome is Outcome.EQUAL and self.cost < self.champion_cost:
-            words += f" That is less, but it lies more than {100 * self.rules.equal_margin:g} points below."
+            words += f" That is less, but its accuracy is lower by more than {self.rules.equal_margin:.1%}."
         return words
 
 
