@@ -70,6 +70,102 @@ def run(
     tell(done)
 
 
+@app.command()
+def submit(
+    pipeline: Pipeline = "training",
+    config: ConfigOption = CONFIG,
+    params: ParamsOption = layout.PARAMS,
+    host: Annotated[str | None, typer.Option("--host", help="In place of server.host.")] = None,
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", help="In place of server.namespace.")
+    ] = None,
+    experiment: Annotated[
+        str | None, typer.Option("--experiment", help="In place of server.experiment.")
+    ] = None,
+    image: Annotated[str | None, typer.Option("--image", help="In place of image.name.")] = None,
+    gpus: Annotated[
+        int | None, typer.Option("--gpus", min=0, help="Of train and tune_worker; 0: on processors.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option("--workers", min=1, help="Of a sweep.")] = None,
+    is_awaited: Annotated[bool, typer.Option("--wait", help="Wait until the run is over.")] = False,
+    timeout: Annotated[float | None, typer.Option("--timeout", min=1, help="Seconds to wait.")] = None,
+) -> None:
+    """Start the pipeline on the cluster, and print the link of its run."""
+    from pipelines.server import Cluster
+    from pipelines.settings import changed, load_settings
+    from pipelines.submitting import submit as start
+    from pipelines.submitting import wait
+
+    _check_name(pipeline)
+    changes = {
+        "server.host": host,
+        "server.namespace": namespace,
+        "server.experiment": experiment,
+        "image.name": image,
+        "steps.train.gpus": gpus,
+        "steps.tune_worker.gpus": gpus,
+        "sweep.workers": workers,
+    }
+    settings = changed(load_settings(config), changes)
+    started = start(pipeline, settings, _text(params))
+    typer.echo(f"run {started.run_id}  {started.link}")
+    if is_awaited:
+        cluster = Cluster(settings.server)
+        wait(cluster, started.run_id, say, timeout=timeout, image=settings.image.name)
+        typer.echo("succeeded")
+
+
+@app.command()
+def status(
+    run_id: Annotated[str | None, typer.Argument(help="Of a run; without it the newest runs.")] = None,
+    config: ConfigOption = CONFIG,
+    last: Annotated[int, typer.Option("--last", min=1, max=100, help="How many of the newest.")] = 10,
+) -> None:
+    """Say how a run and its steps stand, or list the newest runs."""
+    from pipelines.server import Cluster
+    from pipelines.settings import load_settings
+    from pipelines.submitting import check_image
+
+    settings = load_settings(config)
+    cluster = Cluster(settings.server)
+    if run_id is None:
+        for run in cluster.newest(last):
+            typer.echo(f"{run.run_id}  {run.state:<10} {run.name}")
+        return
+    run = cluster.run(run_id)
+    typer.echo(f"{run.name}: {run.state}  {run.link}")
+    for task in run.tasks:
+        typer.echo(f"  {task.name:<20} {task.state or 'waits':<10} {task.error}".rstrip())
+    check_image(run, settings.image.name)
+
+
+@app.command()
+def logs(
+    run_id: Annotated[str, typer.Argument(help="Of the run.")],
+    step: Annotated[
+        str | None, typer.Argument(help="Such as train; without it those that failed, or else all.")
+    ] = None,
+    config: ConfigOption = CONFIG,
+) -> None:
+    """Print what the steps of a run printed."""
+    from pipelines.errors import PipelineError
+    from pipelines.server import Cluster
+    from pipelines.settings import load_settings
+    from pipelines.submitting import failed
+
+    cluster = Cluster(load_settings(config).server)
+    run = cluster.run(run_id)
+    wanted = [task for task in run.tasks if step is None or task.name == step.replace("_", "-")]
+    if not wanted:
+        known = ", ".join(task.name for task in run.tasks) or "none yet"
+        raise PipelineError(f"run {run_id} has no step {step!r}; its steps are {known}")
+    chosen = wanted if step else failed(run) or wanted
+    for task in chosen:
+        for pod in task.pods:
+            typer.echo(f"--- {task.name} ({pod})")
+            typer.echo(cluster.log(run_id, pod).rstrip())
+
+
 def _check_name(pipeline: str) -> None:
     if pipeline not in NAMES:
         raise ParamsError(f"there is no pipeline {pipeline!r}; known are {', '.join(NAMES)}")

@@ -10,17 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ferflow.errors import FerflowError
 from ferflow.progress import say
 from pipelines.compiling import build, quiet
+from pipelines.errors import PipelineError
 from pipelines.settings import Settings
 
 FOLDER = Path(".ferflow/pipelines")
 _REPOSITORY = Path(__file__).resolve().parents[1]
-
-
-class PipelineError(FerflowError):
-    """A pipeline could not be run, or one of its steps failed."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +68,8 @@ def run_here(
             pipeline(params=params)
         except RuntimeError as error:  # kfp has no narrower one.
             raise PipelineError(
-                f"pipeline {name}: {_first_line(error)}; the lines of the failed step above say why; mend that "
-                "and run the same command again"
+                f"pipeline {name}: {_first_line(error)}; the lines of the failed step above say why; mend "
+                "that and run the same command again"
             ) from error
     return LocalRun(place, store)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -196,6 +197,27 @@ def load_settings(path: Path = CONFIG) -> Settings:
         ParamsError: The file is missing, is not YAML, or a key or value is wrong.
     """
     return check_settings(read_yaml(path), origin=str(path))
+
+
+def changed(settings: Settings, changes: Mapping[str, object]) -> Settings:
+    """Settings with other values of some keys, checked.
+
+    Args:
+        settings: The settings.
+        changes: Dotted key to value; None changes nothing.
+
+    Raises:
+        ParamsError: A value is wrong.
+    """
+    content = settings.model_dump(by_alias=True)
+    given = {key: value for key, value in changes.items() if value is not None}
+    for key, value in given.items():
+        *sections, last = key.split(".")
+        place = content
+        for section in sections:
+            place = place[section]
+        place[last] = value
+    return check_settings(content, origin=f"{CONFIG.name} with {', '.join(given) or 'no changes'}")
 
 
 def check_settings(values: object, *, origin: str) -> Settings:
