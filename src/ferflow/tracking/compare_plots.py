@@ -93,7 +93,7 @@ def plot_confusion_difference(first: ComparedRun, second: ComparedRun, path: Pat
         bar.outline.set_visible(False)
         bar.set_label(f"points of the true class, {first.letter} less {second.letter}")
 
-    save_figure(draw, path, size=(7.4, 6.0))
+    save_figure(draw, path, size=(7.8, 6.2))
 
 
 def confusion_shares(run: ComparedRun) -> NDArray[np.float64]:
