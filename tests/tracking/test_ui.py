@@ -17,8 +17,12 @@ import pytest
 
 from ferflow.errors import TrackingError
 from ferflow.tracking import names, ui
-from ferflow.tracking.store import DATABASE
+from ferflow.tracking.aliases import rollback
+from ferflow.tracking.gate import Rules
+from ferflow.tracking.registry import register
+from ferflow.tracking.store import DATABASE, experiment_id
 from ferflow.tracking.store import client as store_client
+from ferflow.tracking.tracked_run import newest_runs
 from tests.tracking.stored_runs import store_run
 
 # Where Debian puts it; playwright's own download is not used.
@@ -189,6 +193,18 @@ def test_a_store_on_a_server_has_pages_of_its_own(root, server, monkeypatch):
     addresses = []
     ui.serve(root, port=1, on_ready=addresses.append)
     assert addresses == [server.address]
+
+
+def test_runs_are_registered_through_a_server(root, server, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://{ui.HOST}:{server.port}")
+    client = store_client(root)
+    found = {run.name: run for run in newest_runs(client, experiment_id(client), number=3)}
+    rules = Rules(class_floor=0.0, significance=0.05, equal_margin=0.0)
+    decisions = [register(client, found[name], rules) for name in ("medium", "full", "full", "narrow")]
+
+    assert [decision.version for decision in decisions] == ["1", "2", "2", "3"]
+    assert [decision.is_champion for decision in decisions] == [True, True, True, False]
+    assert rollback(client).champion == "1"
 
 
 def test_the_server_runs_neither_jobs_nor_pickles(monkeypatch):
