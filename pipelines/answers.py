@@ -33,9 +33,9 @@ def readable_errors(server: Server, absent: str = "") -> Iterator[None]:
         raise PipelineError(f"{server.host}: {_refusal(error, server, absent)}") from error
     except (HTTPError, OSError) as error:
         raise PipelineError(
-            f"{server.host}: cannot be reached ({_reason(error)}); see that Kubeflow Pipelines runs, and that "
-            "server.host in pipelines/config.yaml is its address or that the port-forward is open (kubectl "
-            "port-forward -n kubeflow svc/ml-pipeline-ui 8080:80)"
+            f"{server.host}: cannot be reached ({_reason(error)}); see that Kubeflow Pipelines runs, and "
+            "that server.host in pipelines/config.yaml is its address or that the port-forward is open "
+            "(kubectl port-forward -n kubeflow svc/ml-pipeline-ui 8080:80)"
         ) from error
     except ValueError as error:  # An answer that is no JSON, or misses what the schema wants.
         raise PipelineError(

@@ -99,7 +99,8 @@ def check_image(run: Run, image: str) -> None:
         if any(sign in message for sign in _IMAGE_SIGNS):
             raise PipelineError(
                 f"run {run.run_id}: step {place} cannot have image {image} ({message[:160]}); push it "
-                "('make image', then docker push), or mend image.name or image.pull_secrets in pipelines/config.yaml"
+                "('make image', then docker push), or mend image.name or image.pull_secrets in "
+                "pipelines/config.yaml"
             )
 
 

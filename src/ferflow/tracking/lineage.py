@@ -75,8 +75,8 @@ def tags(root: Path, params: Params, stages: Iterable[str]) -> dict[str, str]:
         names.TAG_PROFILE: params.profile,
         names.TAG_HARDWARE: hardware(),
     }
-    if kfp_run := os.environ.get("KFP_RUN_ID"):
-        found[names.TAG_KFP_RUN] = kfp_run
+    kubeflow = {names.TAG_KFP_RUN: "KFP_RUN_ID", names.TAG_KFP_URL: "KFP_RUN_URL"}
+    found |= {tag: os.environ[name] for tag, name in kubeflow.items() if os.environ.get(name)}
     return found
 
 

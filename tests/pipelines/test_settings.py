@@ -1,0 +1,56 @@
+"""Settings of the cluster are strict, and each error names the key and the cure."""
+
+from __future__ import annotations
+
+import pytest
+
+from ferflow.errors import ParamsError
+from ferflow.params import read_yaml
+from pipelines.settings import CONFIG, changed, check_settings, load_settings
+
+
+def _with(key: str, value: object) -> dict:
+    content = read_yaml(CONFIG)
+    *sections, last = key.split(".")
+    place = content
+    for section in sections:
+        place = place[section]
+    place[last] = value
+    return content
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("steps.train.gpus", -1, "steps.train.gpus: -1 found"),
+        ("steps.train.memory", "32 GB", "steps.train.memory: '32 GB' found"),
+        ("steps.register.cpu", 1, "steps.register.cpu: 1 found"),
+        ("steps.train.gpu", 1, "steps.train.gpu: unknown key"),
+        ("steps.download.secrets", ["aws"], "steps.download.secrets"),
+        ("image.name", "two words", "image.name: 'two words' found"),
+        ("server.host", "kubeflow.example", "server.host: 'kubeflow.example' found"),
+        ("server.authentication", "password", "server.authentication: 'password' found"),
+        ("volumes.work", None, "spot.enabled is true, but volumes.work is null"),
+        ("sweep.workers", 0, "sweep.workers: 0 found"),
+        ("gpu.tolerations", [{"operator": "Equal", "key": "a"}], "Equal needs one"),
+    ],
+)
+def test_a_wrong_setting_is_one_error_that_names_it(key, value, message):
+    with pytest.raises(ParamsError) as caught:
+        check_settings(_with(key, value), origin="config.yaml")
+    assert message in str(caught.value)
+    assert str(caught.value).startswith("config.yaml: ")
+
+
+def test_a_missing_key_is_an_error_that_does_not_speak_of_profiles():
+    content = read_yaml(CONFIG)
+    del content["sweep"]
+    with pytest.raises(ParamsError, match=r"sweep: missing; add it, or take it from git"):
+        check_settings(content, origin="config.yaml")
+
+
+def test_settings_are_changed_by_dotted_keys_and_checked():
+    settings = changed(load_settings(), {"steps.train.gpus": 4, "server.namespace": None})
+    assert settings.steps.train.gpus == 4
+    with pytest.raises(ParamsError, match=r"steps.train.gpus"):
+        changed(settings, {"steps.train.gpus": 65})
