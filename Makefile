@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro test test-jax bench check format lock clean
+.PHONY: help install repro tune test test-jax bench check format lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,11 @@ repro: install  ## Run the pipeline that params.yaml describes; then register it
 	@# An outage of the store costs no result.
 	@ferflow register || echo "not registered: run 'ferflow register' once that is mended"
 	@ferflow summary
+
+tune: install  ## Search for better parameters (section tune) and put them into params.yaml; then train the winner
+	@dvc repro split
+	@ferflow tune --apply
+	@$(MAKE) --no-print-directory repro
 
 test: install  ## Run all tests
 	$(BIN)/pytest

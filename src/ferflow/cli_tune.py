@@ -52,8 +52,10 @@ def tune(
     Trials are scored on the validation images, never on the test images. The first one is the parameter
     file's own setting. Run `dvc repro` after `--apply` to train and score the winner.
     """
+    from ferflow.data.subsets import load_subset
     from ferflow.params import load_params
     from ferflow.tuning.apply import apply_best
+    from ferflow.tuning.report import FOLDER, write_report
     from ferflow.tuning.storage import DEFAULT, parse_address
     from ferflow.tuning.study import Budget
     from ferflow.tuning.sweep import Plan, run
@@ -70,9 +72,18 @@ def tune(
         timeout=timeout or values.tune.timeout,
         study=study,
     )
-    summary, _ = run(plan)
+    summary, found = run(plan)
     target = apply_to or (params if is_applied else None)
     is_stopped = summary.ended_by.startswith("SIG")
+    if not is_stopped:
+        write_report(
+            layout.REPORTS / FOLDER,
+            summary,
+            found,
+            params=values,
+            origin=str(params),
+            num_validation=len(load_subset(layout.SPLIT / "val.npz").labels),
+        )
     if target is not None and not is_stopped:
         apply_best(summary, target)
     _print(summary, plan, applied_to=None if is_stopped else target, as_json=as_json)
@@ -139,6 +150,7 @@ def _identity() -> dict[str, str]:
 def _print(summary: Summary, plan: Plan, *, applied_to: Path | None, as_json: bool) -> None:
     from ferflow.progress import duration
     from ferflow.tuning.display import shown
+    from ferflow.tuning.report import FOLDER
 
     tally = summary.tally
     states = ", ".join(f"{number} {name}" for name, number in tally.states().items() if number)
@@ -149,6 +161,8 @@ def _print(summary: Summary, plan: Plan, *, applied_to: Path | None, as_json: bo
         typer.echo(
             f"best       {summary.best_value:.4f} by trial {summary.best_trial}: {shown(summary.best_params)}"
         )
+    if not summary.ended_by.startswith("SIG"):
+        typer.echo(f"report     {layout.REPORTS / FOLDER / 'index.html'}")
     if applied_to is not None:
         typer.echo(f"applied    to {applied_to}; 'dvc repro' trains and scores it")
     elif summary.best_value is not None:
