@@ -106,10 +106,10 @@ class Cluster:
                 filter=_named(name), page_size=_PAGE, _request_timeout=_TIMEOUT, **_given(namespace=namespace)
             )
             if found.experiments:
-                return str(found.experiments[0].experiment_id)
+                return _identity(found.experiments[0].experiment_id)
             wanted = self._api.V2beta1Experiment(display_name=name, namespace=namespace)
             made = service.experiment_service_create_experiment(wanted, _request_timeout=_TIMEOUT)
-        return str(made.experiment_id)
+            return _identity(made.experiment_id)
 
     def pipeline_version(self, name: str, version: str, text: str) -> tuple[str, str]:
         """The ids of a pipeline and of its version; what is not there is uploaded.
@@ -132,19 +132,19 @@ class Cluster:
                 filter=_named(name), page_size=_PAGE, _request_timeout=_TIMEOUT, **given
             ).pipelines
             if pipelines:
-                pipeline_id = str(pipelines[0].pipeline_id)
+                pipeline_id = _identity(pipelines[0].pipeline_id)
             else:
                 made = uploads.upload_pipeline(str(path), name=name, _request_timeout=_TIMEOUT, **given)
-                pipeline_id = str(made.pipeline_id)
+                pipeline_id = _identity(made.pipeline_id)
             versions = service.pipeline_service_list_pipeline_versions(
                 pipeline_id, filter=_named(version), page_size=_PAGE, _request_timeout=_TIMEOUT
             ).pipeline_versions
             if versions:
-                return pipeline_id, str(versions[0].pipeline_version_id)
+                return pipeline_id, _identity(versions[0].pipeline_version_id)
             added = uploads.upload_pipeline_version(
                 str(path), name=version, pipelineid=pipeline_id, _request_timeout=_TIMEOUT
             )
-        return pipeline_id, str(added.pipeline_version_id)
+            return pipeline_id, _identity(added.pipeline_version_id)
 
     def start(self, name: str, *, experiment: str, version: tuple[str, str], params: dict[str, Any]) -> Run:
         """Start a run.
@@ -197,7 +197,7 @@ class Cluster:
                 sort_by="created_at desc",
                 _request_timeout=_TIMEOUT,
             )
-        return [self._read(run) for run in found.runs or []]
+            return [self._read(run) for run in found.runs or []]
 
     def log(self, run_id: str, pod: str) -> str:
         """What a pod printed.
@@ -209,7 +209,7 @@ class Cluster:
         absent = f"the server has no log of pod {pod} any more; try 'kubectl logs {place}{pod} -c main'"
         path = f"/apis/v1alpha1/runs/{run_id}/nodes/{pod}/log"
         with self._errors(absent):
-            answer, *_ = self._client.call_api(
+            answer = self._client.call_api(
                 path,
                 "GET",
                 auth_settings=["Bearer"],
@@ -221,7 +221,7 @@ class Cluster:
     def _read(self, run: Any) -> Run:
         details = run.run_details.task_details if run.run_details else None
         return Run(
-            run_id=str(run.run_id),
+            run_id=_identity(run.run_id),
             name=str(run.display_name),
             state=str(run.state or "PENDING"),
             error=_message(run.error),
@@ -238,6 +238,17 @@ class Cluster:
         """
         with readable_errors(self._server, absent):
             yield
+
+
+def _identity(value: str | None) -> str:
+    """An id that an answer must hold.
+
+    Raises:
+        ValueError: It does not.
+    """
+    if not value:
+        raise ValueError("no id in the answer")
+    return value
 
 
 def _task(task: Any) -> Task:
