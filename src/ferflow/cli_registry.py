@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,11 +47,11 @@ def register(
     from ferflow.params import load_params
     from ferflow.tracking.gate import Rules
     from ferflow.tracking.registry import register as register_run
-    from ferflow.tracking.store import client, experiment_id
+    from ferflow.tracking.store import experiment_id
 
     values = load_params(params)
     rules = Rules(**values.registry.model_dump())
-    store = client(ROOT)
+    store = _open_store()
     registration = register_run(
         store, _run_of(store, experiment_id(store), run, values), rules, is_forced=force
     )
@@ -66,7 +67,7 @@ def compare(
     runs: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Ids, first digits or names of runs; without any the newest ones.", metavar="[RUN]..."
+            help="Ids, first digits or names of runs; without any the newest ones.", metavar="RUN"
         ),
     ] = None,
     last: Annotated[int, typer.Option("--last", min=2, max=10, help="How many of the newest runs.")] = 4,
@@ -82,10 +83,10 @@ def compare(
     from ferflow.tracking.compare import in_text
     from ferflow.tracking.compare_page import write_comparison
     from ferflow.tracking.compared_run import load_runs
-    from ferflow.tracking.store import client, experiment_id
+    from ferflow.tracking.store import experiment_id
     from ferflow.tracking.tracked_run import find_run, newest_runs
 
-    store = client(ROOT)
+    store = _open_store()
     experiment = experiment_id(store)
     chosen = (
         [find_run(store, experiment, run) for run in runs]
@@ -117,9 +118,8 @@ def ui(
 def list_versions() -> None:
     """Print the versions, newest first, with what the gate said of each."""
     from ferflow.tracking.aliases import version_table
-    from ferflow.tracking.store import client
 
-    typer.echo(version_table(client(ROOT)))
+    typer.echo(version_table(_open_store()))
 
 
 @registry_app.command("rollback")
@@ -127,12 +127,24 @@ def rollback() -> None:
     """Make the version champion that was before the present one."""
     from ferflow.tracking.aliases import rollback as roll_back
     from ferflow.tracking.registry import registry_lock
-    from ferflow.tracking.store import client
 
-    store = client(ROOT)
+    store = _open_store()
     with registry_lock(store):
         done = roll_back(store)
     typer.echo(f"champion: version {done.champion} (was version {done.former})")
+
+
+def _open_store() -> MlflowClient:
+    """A client of the store; an embedded one must be there, so that none is made in a wrong folder."""
+    from ferflow.errors import TrackingError
+    from ferflow.tracking.store import DATABASE, client
+
+    if not os.environ.get("MLFLOW_TRACKING_URI") and not (ROOT / DATABASE).is_file():
+        raise TrackingError(
+            f"{ROOT / DATABASE}: not found, so no run is tracked here yet; run 'dvc repro' first, "
+            "or go to the repository's folder, or set MLFLOW_TRACKING_URI"
+        )
+    return client(ROOT)
 
 
 def _run_of(store: MlflowClient, experiment: str, wanted: str | None, params: Params) -> TrackedRun:

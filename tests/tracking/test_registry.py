@@ -341,6 +341,17 @@ def test_the_command_line_registers_lists_and_rolls_back(client, store, embedded
     assert _ferflow("registry", "rollback") == "champion: version 1 (was version 2)\n"
 
 
+@pytest.mark.parametrize("command", ["compare", "register x", "registry list", "registry rollback"])
+def test_a_folder_without_a_store_is_left_as_it_is(command, tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(REPOSITORY / "params.yaml", tmp_path)
+    done = CliRunner().invoke(app, command.split())
+    assert isinstance(done.exception, TrackingError)
+    assert "mlflow.db: not found, so no run is tracked here yet" in str(done.exception)
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+
+
 def _ferflow(*arguments: str) -> str:
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ferflow.errors import TrackingError
 from ferflow.tracking import names
 from ferflow.tracking.paired import Predictions, read_predictions
-from ferflow.tracking.store import store_errors
+from ferflow.tracking.store import shown, store_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -85,7 +85,7 @@ def find_run(client: MlflowClient, experiment_id: str, wanted: str) -> TrackedRu
             return run
     known = ", ".join(run.label for run in runs[:5]) or "none"
     raise TrackingError(
-        f"run {wanted!r}: not in {client.tracking_uri}; the newest there: {known}; "
+        f"run {wanted!r}: not in {shown(client.tracking_uri)}; the newest there: {known}; "
         "give an id, its first digits or a name"
     )
 
