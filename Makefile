@@ -59,5 +59,11 @@ lock:  ## Resolve pyproject.toml anew into requirements.txt (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --all-extras \
 	  --python-version 3.11 --upgrade pyproject.toml --output-file requirements.txt
 
+pipelines: install  ## Compile the Kubeflow pipelines (pipelines/compiled)
+	$(BIN)/python -m pipelines compile
+
+image:  ## Build the image of the pipelines' steps; IMAGE=registry/name:tag, ACCELERATOR=cuda for NVIDIA GPUs
+	docker build --build-arg ACCELERATOR=$(or $(ACCELERATOR),cpu) --tag $(or $(IMAGE),ferflow:0.1.0) .
+
 clean:  ## Remove what runs wrote (data, models, reports, checkpoints); DVC's cache and .venv stay
 	rm -rf data models reports .ferflow/checkpoints

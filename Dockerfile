@@ -1,0 +1,44 @@
+# The image that every step of the Kubeflow pipelines runs in (docs/cluster.md).
+#   make image                                on processors
+#   make image ACCELERATOR=cuda               with NVIDIA's libraries for TensorFlow
+# Needs nothing of the build machine but the files of .dockerignore's exceptions.
+
+# Python 3.11 on Debian 12; the tag is for people, the digest decides.
+ARG PYTHON=python:3.11-slim-bookworm@sha256:b18992999dbe963a45a8a4da40ac2b1975be1a776d939d098c647482bcad5cba
+
+FROM ${PYTHON} AS build
+ARG ACCELERATOR=cpu
+ENV PIP_NO_CACHE_DIR=1 \
+    PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN python -m venv /opt/ferflow
+ENV PATH=/opt/ferflow/bin:$PATH
+WORKDIR /build
+# What is locked changes less often than the code: a layer of its own.
+COPY requirements.txt ./
+RUN pip install --require-hashes --requirement requirements.txt
+# NVIDIA's libraries are not in the lock, which is for all machines: TensorFlow says which ones fit it, and
+# what is installed already stays as it is.
+RUN if [ "$ACCELERATOR" = cuda ]; then \
+      pip freeze > installed.txt \
+      && version="$(python -c 'from importlib.metadata import version; print(version("tensorflow"))')" \
+      && pip install --constraint installed.txt "tensorflow[and-cuda]==$version"; \
+    elif [ "$ACCELERATOR" != cpu ]; then \
+      echo "ACCELERATOR is '$ACCELERATOR', expected cpu or cuda" >&2; exit 1; \
+    fi
+COPY pyproject.toml README.md LICENSE ./
+COPY src ./src
+RUN pip install --no-deps --no-build-isolation .
+
+FROM ${PYTHON} AS run
+# A number, so that Kubernetes can see that it is not root.
+RUN groupadd --gid 10001 ferflow \
+    && useradd --uid 10001 --gid ferflow --create-home ferflow
+COPY --from=build /opt/ferflow /opt/ferflow
+ENV PATH=/opt/ferflow/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    TF_CPP_MIN_LOG_LEVEL=2 \
+    HOME=/home/ferflow
+USER 10001:10001
+WORKDIR /home/ferflow
+CMD ["ferflow", "--help"]

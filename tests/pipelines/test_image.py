@@ -1,0 +1,115 @@
+"""The Dockerfile: what can be seen of it without an engine, and its package step for real."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+
+import pytest
+
+from pipelines.settings import load_settings
+from tests.conftest import REPOSITORY
+
+_TEXT = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
+
+
+def _instructions() -> list[tuple[str, str]]:
+    """Each instruction and its arguments, continued lines joined."""
+    lines = [line for line in _TEXT.splitlines() if not line.lstrip().startswith("#")]
+    joined = re.sub(r"\\\n", " ", "\n".join(lines))
+    return [tuple(line.split(maxsplit=1)) for line in joined.splitlines() if line.strip()]
+
+
+def _stages() -> list[list[tuple[str, str]]]:
+    stages: list[list[tuple[str, str]]] = []
+    for instruction, rest in _instructions():
+        if instruction == "FROM":
+            stages.append([])
+        if stages:
+            stages[-1].append((instruction, rest))
+    return stages
+
+
+def test_the_base_is_pinned_by_digest_and_all_stages_share_it():
+    (base,) = (rest for instruction, rest in _instructions() if rest.startswith("PYTHON="))
+    assert re.fullmatch(r"PYTHON=python:3\.11[a-z-]*@sha256:[0-9a-f]{64}", base)
+    assert [stage[0][1].split()[0] for stage in _stages()] == ["${PYTHON}", "${PYTHON}"]
+
+
+def test_the_last_stage_installs_nothing_and_is_not_root():
+    last = _stages()[-1]
+    users = [rest for instruction, rest in last if instruction == "USER"]
+    assert users == ["10001:10001"]
+    assert not any("pip" in rest or "apt" in rest for instruction, rest in last if instruction == "RUN")
+    assert [rest for instruction, rest in last if instruction == "COPY"] == [
+        "--from=build /opt/ferflow /opt/ferflow"
+    ]
+
+
+def test_packages_come_from_the_lock_with_hashes():
+    installs = [rest for instruction, rest in _instructions() if "pip install" in rest]
+    assert installs[0] == "pip install --require-hashes --requirement requirements.txt"
+    assert "if [" in installs[1]
+    assert "--constraint installed.txt" in installs[1]
+    assert installs[2:] == ["pip install --no-deps --no-build-isolation ."]
+
+
+def test_every_copied_file_is_in_the_context():
+    wanted = [
+        name for instruction, rest in _stages()[0] if instruction == "COPY" for name in rest.split()[:-1]
+    ]
+    lines = (REPOSITORY / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    allowed = {line.removeprefix("!") for line in lines if line.startswith("!")}
+    assert lines[1] == "*"
+    assert set(wanted) == allowed
+    assert all((REPOSITORY / name).exists() for name in wanted)
+
+
+def test_the_image_is_named_as_the_settings_and_the_version_say():
+    version = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["version"]
+    assert load_settings().image.name == f"ferflow:{version}"
+    printed = subprocess.run(
+        ["make", "--dry-run", "image"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    assert f"--tag ferflow:{version} ." in printed.stdout
+
+
+def test_the_lock_has_what_a_step_needs_in_the_image():
+    lock = (REPOSITORY / "requirements.txt").read_text(encoding="utf-8")
+    for package in ("kfp", "tensorflow", "mlflow", "optuna", "psycopg-binary", "setuptools"):
+        assert re.search(rf"^{package}==", lock, re.MULTILINE), package
+
+
+@pytest.mark.parametrize(("accelerator", "code"), [("cpu", 0), ("gpu", 1)])
+def test_the_choice_of_an_accelerator_is_a_script_that_runs(accelerator, code):
+    (script,) = (rest for instruction, rest in _instructions() if rest.startswith("if ["))
+    done = subprocess.run(
+        ["sh", "-ec", script], env={"ACCELERATOR": accelerator}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code
+    if code:
+        assert done.stderr == "ACCELERATOR is 'gpu', expected cpu or cuda\n"
+
+
+def test_the_package_step_installs_every_file_that_the_code_reads(tmp_path):
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(REPOSITORY / name, tmp_path)
+    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    shutil.copytree(REPOSITORY / "src", tmp_path / "src", ignore=ignored)
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    command += ["--disable-pip-version-check", "--wheel-dir", str(tmp_path / "wheels"), "."]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    (wheel,) = (tmp_path / "wheels").iterdir()
+    packed = set(zipfile.ZipFile(wheel).namelist())
+    source = tmp_path / "src"
+    wanted = {
+        str(path.relative_to(source))
+        for path in (source / "ferflow").rglob("*")
+        if path.suffix in (".py", ".html", ".css", ".typed")
+    }
+    assert "ferflow/cluster/steps.py" in wanted
+    assert wanted <= packed
