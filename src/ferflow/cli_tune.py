@@ -14,6 +14,7 @@ from ferflow import layout
 
 if TYPE_CHECKING:
     from ferflow.params import Params
+    from ferflow.tuning.results import Row
     from ferflow.tuning.sweep import Plan, Summary
 
 commands = typer.Typer()
@@ -76,7 +77,7 @@ def tune(
     target = apply_to or (params if is_applied else None)
     is_stopped = summary.ended_by.startswith("SIG")
     if not is_stopped:
-        write_report(
+        rows, shares = write_report(
             layout.REPORTS / FOLDER,
             summary,
             found,
@@ -84,6 +85,7 @@ def tune(
             origin=str(params),
             num_validation=len(load_subset(layout.SPLIT / "val.npz").labels),
         )
+        _track(summary, str(found.user_attrs["token"]), rows, shares, values)
     if target is not None and not is_stopped:
         apply_best(summary, target)
     _print(summary, plan, applied_to=None if is_stopped else target, as_json=as_json)
@@ -125,6 +127,42 @@ def train_once(params: Params, checkpoint_dir: Path, on_epoch: Callable[[dict[st
         on_epoch=on_epoch,
     )
     return state.best_accuracy
+
+
+def _track(summary: Summary, token: str, rows: list[Row], shares: dict[str, float], params: Params) -> None:
+    """Bring the study to the tracking store, unless tracking is off."""
+    from ferflow.tracking import lineage
+    from ferflow.tracking.recording import is_on
+    from ferflow.tracking.sweep_runs import TAG_RETRY_OF, SweepRun, TrialRun, track_sweep
+    from ferflow.tuning import tracked, words
+    from ferflow.tuning.report import FOLDER
+
+    if not is_on():
+        return
+    sweep = SweepRun(
+        name=summary.study,
+        token=token,
+        description=f"{words.what_won(summary, rows, None)} {words.what_was_tried(summary)}",
+        params=tracked.study_params(params),
+        metrics=tracked.study_metrics(summary, shares),
+        tags=lineage.tags(Path(), params, lineage.STAGES_TO_TRAIN[:-1]),
+        report=layout.REPORTS / FOLDER,
+    )
+    trials = [
+        TrialRun(
+            number=row.number,
+            state=row.state,
+            started=row.started or row.ended or 0,
+            ended=row.ended or 0,
+            params=tracked.trial_params(row),
+            curve=row.curve,
+            value=row.value,
+            reason=row.reason,
+            tags={} if row.retry_of is None else {TAG_RETRY_OF: str(row.retry_of)},
+        )
+        for row in tracked.over(rows)
+    ]
+    track_sweep(Path(), sweep, trials)
 
 
 def _identity() -> dict[str, str]:

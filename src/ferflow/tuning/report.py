@@ -33,7 +33,7 @@ def write_report(
     params: Params,
     origin: str,
     num_validation: int | None = None,
-) -> None:
+) -> tuple[list[Row], dict[str, float]]:
     """Replace the folder with the report of a study.
 
     Args:
@@ -43,6 +43,9 @@ def write_report(
         params: The parameters that it was made with.
         origin: Name of their file.
         num_validation: Images that trials are scored on, to say what a difference is worth.
+
+    Returns:
+        The trials, and the share of the differences that each key explains.
 
     Raises:
         OutputError: The folder cannot be written.
@@ -55,6 +58,7 @@ def write_report(
         write_json(folder / "summary.json", {**summary.to_json(), "importances": shares})
         _draw(folder, rows, shares, params)
         _write_page(folder, summary, rows, shares, params, num_validation)
+    return rows, shares
 
 
 def write_trials(path: Path, rows: list[Row], keys: list[str]) -> None:
@@ -65,7 +69,7 @@ def write_trials(path: Path, rows: list[Row], keys: list[str]) -> None:
         "value": ["" if row.value is None else f"{row.value:.6f}" for row in rows],
         "epochs": [str(row.epochs) for row in rows],
         "planned_epochs": [str(row.planned) for row in rows],
-        "seconds": ["" if row.seconds is None else f"{row.seconds:g}" for row in rows],
+        "seconds": ["" if row.seconds is None else f"{row.seconds:.1f}" for row in rows],
         "retry_of": ["" if row.retry_of is None else str(row.retry_of) for row in rows],
         "ended": [row.reason for row in rows],
     }

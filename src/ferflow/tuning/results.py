@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ferflow.tuning import trials as attributes
@@ -12,7 +13,7 @@ from ferflow.tuning.space import Space
 if TYPE_CHECKING:
     from optuna import Study
 
-_SECONDS_DIGITS = 1
+_FEWEST_DIFFERENT_SCORES = 4
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Row:
         curve: Epoch to validation accuracy.
         planned: Epochs that it takes if it is not pruned.
         values: Key to value; empty for a trial that has not begun.
-        seconds: From its begin to its end; None while it has not ended.
+        started: In milliseconds since 1970; None before its begin.
+        ended: The same; None while it has not ended.
         reason: How it ended, in words.
         is_baseline: Whether it is the parameters' own setting.
         retry_of: The trial that it goes on with; None for most.
@@ -39,10 +41,18 @@ class Row:
     curve: Mapping[int, float]
     planned: int
     values: Mapping[str, Any]
-    seconds: float | None
+    started: int | None
+    ended: int | None
     reason: str
     is_baseline: bool
     retry_of: int | None
+
+    @property
+    def seconds(self) -> float | None:
+        """From its begin to its end; None while it has not ended."""
+        if self.started is None or self.ended is None:
+            return None
+        return (self.ended - self.started) / 1000
 
     @property
     def epochs(self) -> int:
@@ -63,7 +73,6 @@ def rows_of(study: Study, space: Space, *, epochs: int) -> list[Row]:
     found = []
     for trial in trials:
         state = "failed" if trial.state.name == "FAIL" else trial.state.name.lower()
-        duration = trial.duration
         found.append(
             Row(
                 number=trial.number,
@@ -72,7 +81,8 @@ def rows_of(study: Study, space: Space, *, epochs: int) -> list[Row]:
                 curve=dict(sorted(trial.intermediate_values.items())),
                 planned=attributes.planned(trial, epochs),
                 values=space.values_of(trial.params),
-                seconds=None if duration is None else round(duration.total_seconds(), _SECONDS_DIGITS),
+                started=_milliseconds(trial.datetime_start),
+                ended=_milliseconds(trial.datetime_complete),
                 reason=attributes.reason(trial),
                 is_baseline=bool(trial.user_attrs.get("baseline")),
                 retry_of=trial.user_attrs.get("retry_of"),
@@ -116,4 +126,6 @@ def importances(study: Study, *, epoch: int, seed: int) -> dict[str, float]:
     return {key: float(share) for key, share in found.items()}
 
 
-_FEWEST_DIFFERENT_SCORES = 4
+def _milliseconds(moment: datetime | None) -> int | None:
+    """A moment as Optuna keeps it, in local time without a zone, since 1970."""
+    return None if moment is None else round(moment.timestamp() * 1000)
