@@ -109,12 +109,16 @@ def test_a_server_that_never_answers_costs_its_timeout_once(tmp_path: Path, monk
     assert time.monotonic() - began < 3
 
 
-def test_waiting_times_that_the_user_set_win(monkeypatch):
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "77")
+@pytest.mark.parametrize(("set_by_user", "seconds"), [(None, 10), ("77", 77)])
+def test_waiting_times_are_for_people_and_those_of_the_user_win(monkeypatch, set_by_user, seconds):
+    for name in ("MLFLOW_HTTP_REQUEST_TIMEOUT", "MLFLOW_HTTP_REQUEST_MAX_RETRIES"):
+        monkeypatch.delenv(name, raising=False)
+    if set_by_user:
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", set_by_user)
     store.load_mlflow()
     from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES, MLFLOW_HTTP_REQUEST_TIMEOUT
 
-    assert MLFLOW_HTTP_REQUEST_TIMEOUT.get() == 77
+    assert MLFLOW_HTTP_REQUEST_TIMEOUT.get() == seconds
     assert MLFLOW_HTTP_REQUEST_MAX_RETRIES.get() == 0
 
 
