@@ -37,15 +37,20 @@ class Rollback:
 
 
 def versions(client: MlflowClient) -> list[ModelVersion]:
-    """All versions, newest first, with their tags and aliases; none where nothing is registered.
+    """All versions with their tags, newest first; none where nothing is registered.
 
     Raises:
         TrackingError: The store cannot be reached.
     """
-    with store_errors(client.tracking_uri):
-        found = client.search_model_versions(f"name = '{names.REGISTERED_MODEL}'", max_results=10_000)
-        numbers = sorted((int(version.version) for version in found), reverse=True)
-        return [client.get_model_version(names.REGISTERED_MODEL, str(number)) for number in numbers]
+    found: list[ModelVersion] = []
+    token = None
+    while True:
+        with store_errors(client.tracking_uri):
+            page = client.search_model_versions(f"name = '{names.REGISTERED_MODEL}'", page_token=token)
+        found += page
+        token = page.token
+        if not token:
+            return sorted(found, key=lambda version: int(version.version), reverse=True)
 
 
 def version_table(client: MlflowClient) -> str:
@@ -57,11 +62,14 @@ def version_table(client: MlflowClient) -> str:
     found = versions(client)
     if not found:
         return f"{names.REGISTERED_MODEL}: no version yet; register a run with 'ferflow register'"
+    with store_errors(client.tracking_uri):
+        model = registered_model(client)
+    aliases = model.aliases.items() if model else []
     columns = ["version", "alias", "run", "leak-free accuracy", "p", "decision"]
     rows = [
         [
             str(version.version),
-            ", ".join(version.aliases) or "-",
+            ", ".join(alias for alias, number in aliases if str(number) == str(version.version)) or "-",
             str(version.run_id)[:8],
             version.tags.get("gate.accuracy", "-"),
             version.tags.get("gate.p_value", "-"),
