@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from ferflow.errors import TrackingError
 from ferflow.tracking import names, store
 from ferflow.tracking.journal import KILLED, RUNNING, Journal, Record, Value, create_journal
 from ferflow.tracking.sent import Budget, is_complete
-from ferflow.tracking.sync import sync
+from ferflow.tracking.sync import deliver, sync
 from ferflow.tracking.upload import send
 from tests.tracking.breaking_link import BreakingLink
 from tests.tracking.light_runs import EPOCHS, light_run
@@ -175,6 +176,42 @@ def test_a_slow_store_is_left_when_the_time_is_over(embedded: Path):
     with pytest.raises(TrackingError, match="called off"):
         send(embedded, journal, Budget(None, stop))
     assert runs_of(embedded) == []
+
+
+class _SlowLink:
+    """A client of a store that answers each request late."""
+
+    def __init__(self, client: Any, seconds: float) -> None:
+        self._client = client
+        self._seconds = seconds
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._client, name)
+        if not callable(found):
+            return found
+
+        def call(*args: Any, **options: Any) -> Any:
+            time.sleep(self._seconds)
+            return found(*args, **options)
+
+        return call
+
+
+def test_a_stage_does_not_wait_for_a_slow_store_and_sync_completes_the_run(
+    embedded: Path, monkeypatch, capsys
+):
+    journal = light_run(embedded, "slow link")
+    slow = _SlowLink(store.client(embedded), 0.5)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "client", lambda root: slow)
+        began = time.monotonic()
+        deliver(embedded, journal, seconds=1)
+    assert time.monotonic() - began < 10
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "not tracked yet (the store is slow: not done after 1 s)" in line
+    assert not is_complete(journal)
+    assert sync(embedded) == ([journal.key], {})
+    assert_is_whole_and_single(embedded, journal)
 
 
 def test_sync_sends_the_others_when_one_cannot_be_sent(embedded: Path):
