@@ -110,7 +110,8 @@ def page(server):
     """The table of runs in headless Chromium."""
     from playwright.sync_api import sync_playwright
 
-    assert _CHROMIUM.is_file(), f"{_CHROMIUM}: not found; apt-get install chromium"
+    if not _CHROMIUM.is_file():
+        pytest.fail(f"{_CHROMIUM}: not found; run 'apt-get install chromium'")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(_CHROMIUM), args=["--no-sandbox"])
         opened = browser.new_page(viewport={"width": 1600, "height": 900})
