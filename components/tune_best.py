@@ -1,7 +1,7 @@
 """Component tune-best: the best values of a sweep as a parameter file."""
 
 from kfp import dsl
-from kfp.dsl import Artifact, Dataset, Input, Markdown, Metrics, Output
+from kfp.dsl import HTML, Artifact, Dataset, Input, Markdown, Metrics, Output
 
 from components import IMAGE
 
@@ -16,6 +16,7 @@ def tune_best(
     best: Output[Artifact],
     metrics: Output[Metrics],
     summary: Output[Markdown],
+    report: Output[HTML],
 ):
     """Write the best trial's values into the parameter file.
 
@@ -28,6 +29,7 @@ def tune_best(
         best: The parameter file with the best values.
         metrics: How the study ended.
         summary: The best values.
+        report: The page about the study.
     """
     from ferflow.cluster import figures, sweep_steps
     from ferflow.cluster.workspace import PipelineRun
@@ -38,5 +40,6 @@ def tune_best(
         split=subsets.path,
         best=best.path,
         summary=summary.path,
+        page=report.path,
     )
     figures.log_figures(metrics, found)

@@ -61,7 +61,7 @@ def run_here(
     )  # Makes the embedded store here; a step that is the first would make it in a folder of its own.
     store = tracking_uri(base)
     place = folder.resolve() / f"{name}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}"
-    pipeline = build(name, settings, work_dir=str(place / "work"))
+    pipeline = build(name, _at_once(settings), work_dir=str(place / "work"))
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(place / "steps"))
     with _environment(store), quiet():
         try:
@@ -72,6 +72,15 @@ def run_here(
                 "that and run the same command again"
             ) from error
     return LocalRun(place, store)
+
+
+def _at_once(settings: Settings) -> Settings:
+    """Without second tries, for which kfp's runner would wait here, too."""
+    steps = {
+        step: settings.steps.of(alias or step).model_copy(update={"retries": 0})
+        for step, alias in ((name, field.alias) for name, field in type(settings.steps).model_fields.items())
+    }
+    return settings.model_copy(update={"steps": settings.steps.model_copy(update=steps)})
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from tests.pipelines.compiled import executors, parse, tasks
 
 _GPU_STEPS = {"training": {"train"}, "sweep": {"train", "tune-worker"}}
 _SECRETS = {
-    "MLFLOW_TRACKING_URI": {"train", "evaluate", "register"},
+    "MLFLOW_TRACKING_URI": {"train", "tune-best", "evaluate", "register"},
     "FERFLOW_STUDY_STORAGE": {"tune-worker", "tune-best"},
     "KAGGLE_USERNAME": {"download"},
     "KAGGLE_KEY": {"download"},

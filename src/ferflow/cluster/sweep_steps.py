@@ -15,6 +15,7 @@ from ferflow.cluster.exits import readable
 from ferflow.cluster.workspace import PipelineRun, hand_on, workspace
 from ferflow.errors import TuningError
 from ferflow.progress import say
+from ferflow.tuning.report import FOLDER
 
 
 @readable
@@ -24,21 +25,27 @@ def tune_worker(run: PipelineRun, worker: int, *, params: str, split: str) -> di
     Returns:
         How the study stood when this worker had nothing left to do.
     """
+    os.environ["FERFLOW_TRACKING"] = "off"  # The study is brought to MLflow once, when all have ended.
     with workspace(run, f"tune-{worker}", params=Path(params), split=Path(split)):
         return _tune(run, is_applied=False, trials=None)
 
 
 @readable
-def tune_best(run: PipelineRun, *, params: str, split: str, best: str, summary: str) -> dict[str, Any]:
-    """Write the best values of the study into the parameter file.
+def tune_best(
+    run: PipelineRun, *, params: str, split: str, best: str, summary: str, page: str
+) -> dict[str, Any]:
+    """Write the best values of the study into the parameter file, and bring the study to MLflow.
 
     Returns:
         How the study stands.
     """
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        os.environ["FERFLOW_TRACKING"] = "off"  # A store in the pod would be lost with it.
     with workspace(run, "tune-best", params=Path(params), split=Path(split)):
         # One trial is what the study has long had: no further one is begun.
         found = _tune(run, is_applied=True, trials=1)
         hand_on(layout.PARAMS, Path(best))
+        hand_on(layout.REPORTS / FOLDER / "index.html", Path(page))
     rows = "\n".join(f"| {key} | {value} |" for key, value in found["best_params"].items())
     figures.write_text(
         Path(summary),

@@ -1,0 +1,198 @@
+"""What surrounds a stage in a step: sections, workspace, shown figures, ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from ferflow import layout
+from ferflow.cluster import exits, figures, steps, sweep_steps
+from ferflow.cluster.sections import check_section, parse_params
+from ferflow.cluster.workspace import PipelineRun, hand_on, workspace
+from ferflow.data.store import write_csv
+from ferflow.errors import DataError, ParamsError, TrackingError, TuningError
+from ferflow.labels import EMOTIONS
+from ferflow.params import DownloadParams, load_params
+from tests.conftest import REPOSITORY
+
+_PROFILE = REPOSITORY / "profiles" / "sample.yaml"
+
+
+@pytest.fixture
+def inputs(tmp_path, monkeypatch) -> dict[str, Path]:
+    """Inputs of a step as artifacts."""
+    for name in ("KFP_RUN_ID", "KFP_RUN_URL"):
+        monkeypatch.setenv(name, "")
+    folders = {name: tmp_path / "artifacts" / name for name in ("split", "reports", "journals")}
+    for name, folder in folders.items():
+        folder.mkdir(parents=True)
+        (folder / f"{name}.txt").write_text(name)
+    (folders["journals"] / "alive.lock").write_text("")
+    model = tmp_path / "artifacts" / "model"
+    model.write_text("network")
+    return {"params": _PROFILE, "model": model, **folders}
+
+
+def test_cluster_imports_without_kfp():
+    code = "import sys; sys.modules['kfp'] = None; from ferflow.cluster import exits, steps, sweep_steps"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_sections_come_out_as_they_went_in(tmp_path):
+    text = _PROFILE.read_text(encoding="utf-8")
+    found = steps.check_parameters(text, params=str(tmp_path / "params"))
+    params = load_params(_PROFILE)
+    assert found.seed == params.seed
+    assert check_section(DownloadParams, "download", found.download) == params.download
+    assert (tmp_path / "params").read_text(encoding="utf-8") == text
+
+
+def test_a_wrong_key_ends_the_step_with_one_line(tmp_path, capsys):
+    text = _PROFILE.read_text(encoding="utf-8").replace("batch_size: 32", "batch_size: many")
+    with pytest.raises(SystemExit) as caught:
+        steps.check_parameters(text, params=str(tmp_path / "params"))
+    assert caught.value.code == 1
+    assert capsys.readouterr().err.startswith("error: pipeline input params: train.batch_size: 'many' found")
+
+
+@pytest.mark.parametrize(("text", "message"), [("a: [", "not YAML"), ("- 1", "holds list")])
+def test_a_text_that_is_no_parameter_file_is_refused(text, message):
+    with pytest.raises(ParamsError, match=f"pipeline input params: {message}"):
+        parse_params(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("{", "step input download: not JSON"), ('{"source": "ftp"}', "download.source: 'ftp' found")],
+)
+def test_a_section_that_is_wrong_names_the_input(text, message):
+    with pytest.raises(ParamsError, match=message):
+        check_section(DownloadParams, "download", text)
+
+
+def test_a_workspace_is_laid_out_as_the_repository(inputs):
+    before = Path.cwd()
+    with workspace(PipelineRun("7", "http://kubeflow/", ""), "evaluate", **inputs) as root:
+        assert Path.cwd() == root
+        assert load_params(layout.PARAMS).profile == "sample"
+        assert (layout.SPLIT / "split.txt").read_text() == "split"
+        assert layout.MODEL.read_text() == "network"
+        assert (layout.REPORTS / "reports.txt").is_file()
+        assert [path.name for path in Path(".ferflow/tracking").iterdir()] == ["journals.txt"]
+        assert os.environ["KFP_RUN_ID"] == "7"
+        assert os.environ["KFP_RUN_URL"] == "http://kubeflow/#/runs/details/7"
+    assert Path.cwd() == before
+    assert not root.exists()
+    assert (inputs["split"] / "split.txt").is_file()
+
+
+def test_a_step_that_is_tried_again_finds_its_checkpoints(inputs, tmp_path):
+    run = PipelineRun("7", "", str(tmp_path / "volume"))
+    with pytest.raises(KeyError), workspace(run, "train", **inputs) as root:
+        layout.CHECKPOINTS.mkdir(parents=True)
+        (layout.CHECKPOINTS / "epoch").write_text("3")
+        raise KeyError("evicted")
+    with workspace(run, "train", **inputs):
+        assert (layout.CHECKPOINTS / "epoch").read_text() == "3"
+    with workspace(run, "tune-0", **inputs) as other:
+        assert other != root
+        assert not layout.CHECKPOINTS.exists()
+
+
+def test_an_absent_folder_is_handed_on_as_an_empty_one(tmp_path):
+    hand_on(tmp_path / "absent", tmp_path / "target")
+    assert list((tmp_path / "target").iterdir()) == []
+
+
+def test_registering_without_a_store_that_lasts_is_refused(monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    names = ("params", "split", "model", "earlier", "scored_journals", "summary")
+    with pytest.raises(TrackingError, match=r"secrets.mlflow in pipelines/config.yaml"):
+        steps.register.__wrapped__(PipelineRun("7", "", ""), **dict.fromkeys(names, ""))
+
+
+def test_workers_share_the_storage_of_the_environment_or_of_the_volume(monkeypatch):
+    monkeypatch.delenv("FERFLOW_STUDY_STORAGE", raising=False)
+    assert sweep_steps._storage(PipelineRun("7", "", "/work")) == "/work/7/studies.journal"
+    with pytest.raises(TuningError, match=r"secrets.postgresql or volumes.work"):
+        sweep_steps._storage(PipelineRun("7", "", ""))
+    monkeypatch.setenv("FERFLOW_STUDY_STORAGE", "postgresql://host/studies")
+    assert sweep_steps._storage(PipelineRun("7", "", "/work")) == "postgresql://host/studies"
+
+
+class _Classes:
+    def log_confusion_matrix(self, categories, matrix):
+        self.categories, self.matrix = categories, matrix
+
+    def log_roc_curve(self, fpr, tpr, threshold):
+        self.curve = list(zip(threshold, fpr, tpr, strict=True))
+
+
+def test_confusions_and_the_curve_follow_from_the_predictions(tmp_path):
+    labels, predicted = ["happy", "happy", "sad"], ["happy", "sad", "sad"]
+    columns = {"label": labels, "predicted": predicted}
+    for emotion in EMOTIONS:
+        columns[f"p_{emotion}"] = ["0.9" if emotion == name else "0.01" for name in predicted]
+    write_csv(tmp_path / "predictions.csv", columns)
+    shown = _Classes()
+    figures.log_classes(shown, tmp_path / "predictions.csv")
+    happy, sad = EMOTIONS.index("happy"), EMOTIONS.index("sad")
+    assert shown.matrix[happy][happy] == shown.matrix[happy][sad] == shown.matrix[sad][sad] == 1
+    assert sum(map(sum, shown.matrix)) == 3
+    points = {threshold: (fpr, tpr) for threshold, fpr, tpr in shown.curve}
+    assert points[1.0] == (0, 0)
+    assert points[0.5] == pytest.approx((1 / 18, 2 / 3))
+    assert points[0.0] == (1, 1)
+
+
+def test_a_page_without_pictures_says_so(tmp_path):
+    figures.write_pictures(tmp_path / "page.html", title="a < b", pictures=[tmp_path / "absent.png"])
+    page = (tmp_path / "page.html").read_text()
+    assert "<h1>a &lt; b</h1>" in page
+    assert "Nothing to show." in page
+
+
+def test_a_report_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(DataError, match=r"absent.json: cannot be read"):
+        figures.read_report(tmp_path / "absent.json")
+
+
+@pytest.mark.parametrize(("state", "number"), [("SUCCEEDED", 0), ("FAILED", 1)])
+def test_the_webhook_is_told_of_runs_that_fail(monkeypatch, capsys, state, number):
+    told = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        monkeypatch.setenv("FERFLOW_WEBHOOK", f"http://127.0.0.1:{server.server_port}/hook")
+        exits.report_end(PipelineRun("7", "http://kubeflow", ""), state=state, message="train: no memory")
+        server.shutdown()
+        thread.join()
+    link = "http://kubeflow/#/runs/details/7"
+    assert capsys.readouterr().err == f"ferflow run 7: {state} (train: no memory) {link}\n"
+    assert len(told) == number
+    if told:
+        assert told[0]["state"] == "FAILED"
+        assert link in told[0]["text"]
+
+
+def test_a_webhook_that_is_away_does_not_fail_the_handler(monkeypatch, capsys):
+    monkeypatch.setenv("FERFLOW_WEBHOOK", "http://127.0.0.1:9/hook")
+    exits.report_end(PipelineRun("7", "", ""), state="FAILED", message="")
+    assert "the webhook could not be told" in capsys.readouterr().err
