@@ -49,7 +49,7 @@ def light_plan(
     """
     values = read_yaml(REPOSITORY / "params.yaml")
     values["train"]["epochs"] = epochs
-    values["tune"] |= {"pruner": "none"} | (tune or {})
+    values["tune"] |= {"pruner": "none", "pruner_epochs": 2} | (tune or {})
     content: dict[str, Any] = {
         "params": check_params(values, origin="params.yaml"),
         "origin": "params.yaml",

@@ -1,0 +1,192 @@
+"""The sweep with pruning, without it, and random search, at equal compute.
+
+    python -m benchmarks.sweep --split data/split --folder sweep/    # FER-2013, 60 processor minutes each way
+    python -m benchmarks.sweep --reduced                             # on drawn faces, some minutes
+
+Each way runs `ferflow tune` in a folder of its own for the same number of processor minutes, and goes on
+where it was stopped. They are compared after the same number of epochs, which another load of the machine
+leaves as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from benchmarks.runs import add_result_flags, errors_for_people, finish, positive, usable_cores
+from ferflow.data.store import read_csv
+from ferflow.files import write_json
+from ferflow.profiles import change_values, write_profile
+from ferflow.reporting.figure import BLUE, GREY, ORANGE, save_figure
+
+_PROFILES = Path(__file__).resolve().parents[1] / "profiles"
+_WAYS = {
+    "pruning": {"tune.sampler": "tpe", "tune.pruner": "successive_halving"},
+    "no pruning": {"tune.sampler": "tpe", "tune.pruner": "none"},
+    "random search": {"tune.sampler": "random", "tune.pruner": "none"},
+}
+_COLOURS = {"pruning": ORANGE, "no pruning": BLUE, "random search": GREY}
+# Profile cpu at a reduced image size and with fewer epochs, so that an hour holds some trials.
+_FER2013 = {
+    "model.image_size": 32,
+    "train.epochs": 18,
+    "train.warmup_epochs": 1.0,
+    "train.precision": "float32",
+    "tune.pruner_epochs": 3,
+}
+_REDUCED = {"model.widths": [4], "model.depths": [1], "train.epochs": 6, "tune.pruner_epochs": 2}
+_MANY = 10_000
+
+
+def main() -> None:
+    """Run the three ways and print their figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--split", type=Path, help="what the split stage wrote; without it, drawn faces")
+    parser.add_argument("--minutes", type=positive, default=60, help="processor minutes of each way")
+    parser.add_argument("--jobs", type=positive, default=usable_cores(), help="trials at the same time")
+    parser.add_argument("--trials", type=positive, default=_MANY, help="at most so many trials of each way")
+    parser.add_argument("--reduced", action="store_true", help="a tiny network, two trials of each way")
+    parser.add_argument("--folder", type=Path, help="of the three sweeps (default: a temporary one)")
+    add_result_flags(parser)
+    arguments = parser.parse_args()
+    with errors_for_people(), tempfile.TemporaryDirectory() as name:
+        folder = (arguments.folder or Path(name)).resolve()
+        split = (arguments.split or _drawn_faces(folder / "drawn")).resolve()
+        trials = 2 if arguments.reduced else arguments.trials
+        result = compare({way: _run(folder, way, split, arguments, trials) for way in _WAYS})
+        plot(result, folder / "sweep.png")
+        write_json(folder / "sweep.json", result)
+    print(table(result))
+    finish(result, arguments)
+
+
+def _run(
+    folder: Path, way: str, split: Path, arguments: argparse.Namespace, trials: int
+) -> list[dict[str, Any]]:
+    """Run one way; returns its trials by number."""
+    place = folder / way.replace(" ", "-")
+    (place / "data").mkdir(parents=True, exist_ok=True)
+    if not (place / "data" / "split").exists():
+        (place / "data" / "split").symlink_to(split)
+    params = place / "params.yaml"
+    write_profile("sample" if arguments.split is None else "cpu", [], profiles=_PROFILES, target=params)
+    change_values(params, {**(_REDUCED if arguments.reduced else _FER2013), **_WAYS[way]})
+    seconds = arguments.minutes * 60 / usable_cores()
+    command = [sys.executable, "-m", "ferflow", "tune", "--trials", str(trials)]
+    command += ["--timeout", str(seconds), "--jobs", str(arguments.jobs)]
+    environment = {**os.environ, "FERFLOW_TRACKING": "off"}
+    subprocess.run(command, cwd=place, env=environment, stdout=sys.stderr, check=True)
+    return read_trials(place / "reports" / "sweep" / "trials.csv")
+
+
+def read_trials(path: Path) -> list[dict[str, Any]]:
+    """The trials that are over, from a sweep's `trials.csv`: state, value, epochs, planned epochs."""
+    columns = read_csv(path, ("state", "value", "epochs", "planned_epochs"))
+    rows = zip(*(columns[name] for name in ("state", "value", "epochs", "planned_epochs")), strict=True)
+    return [
+        {
+            "state": state,
+            "value": float(value) if value else None,
+            "epochs": int(epochs),
+            "planned": int(planned),
+        }
+        for state, value, epochs, planned in rows
+        if state in ("complete", "pruned", "failed")
+    ]
+
+
+def best_by_epochs(trials: Sequence[Mapping[str, Any]]) -> list[tuple[int, float]]:
+    """(epochs spent, best validation accuracy of a complete trial by then), one a trial."""
+    spent, best, found = 0, 0.0, []
+    for trial in trials:
+        spent += trial["epochs"]
+        if trial["state"] == "complete":
+            best = max(best, trial["value"])
+        found.append((spent, best))
+    return found
+
+
+def compare(ways: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+    """Figures of each way, at the number of epochs that the shortest of them has.
+
+    Returns:
+        The epochs, and of each way its trials by state, epochs, the share that pruning saved, the best
+        accuracy at the epochs compared, and its course.
+    """
+    courses = {way: best_by_epochs(trials) for way, trials in ways.items()}
+    epochs = min(course[-1][0] if course else 0 for course in courses.values())
+    result: dict[str, Any] = {"epochs": epochs, "ways": {}}
+    for way, trials in ways.items():
+        spent = sum(trial["epochs"] for trial in trials)
+        saved = sum(trial["planned"] - trial["epochs"] for trial in trials if trial["state"] == "pruned")
+        result["ways"][way] = {
+            "trials": len(trials),
+            "complete": sum(trial["state"] == "complete" for trial in trials),
+            "pruned": sum(trial["state"] == "pruned" for trial in trials),
+            "epochs": spent,
+            "saved_share": saved / (spent + saved) if spent + saved else 0.0,
+            "best": max((best for done, best in courses[way] if done <= epochs), default=0.0),
+            "course": courses[way],
+        }
+    return result
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """The figures as a Markdown table."""
+    lines = [
+        f"| | trials | complete | pruned | epochs saved | best after {result['epochs']:,} epochs |",
+        "|---|---|---|---|---|---|",
+    ]
+    for way, found in result["ways"].items():
+        lines.append(
+            f"| {way} | {found['trials']} | {found['complete']} | {found['pruned']} | "
+            f"{found['saved_share']:.0%} | {found['best']:.2%} |"
+        )
+    return "\n".join(lines)
+
+
+def plot(result: Mapping[str, Any], path: Path) -> None:
+    """Draw the best validation accuracy over the epochs spent."""
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        for way, found in result["ways"].items():
+            known = [(epochs, best) for epochs, best in found["course"] if best > 0]
+            axes.step(
+                [epochs for epochs, _ in known],
+                [best for _, best in known],
+                where="post",
+                color=_COLOURS[way],
+                label=way,
+            )
+        axes.axvline(result["epochs"], color=GREY, linewidth=1, linestyle=(0, (4, 3)))
+        axes.set_title("best validation accuracy so far")
+        axes.set_xlabel("epochs of all trials together")
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.legend(loc="lower right")
+
+    save_figure(draw, path, size=(7.4, 4.2))
+
+
+def _drawn_faces(folder: Path) -> Path:
+    """The split of profile sample's faces; made once."""
+    split = folder / "data" / "split"
+    if not (split / "manifest.csv").is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_profile("sample", [], profiles=_PROFILES, target=folder / "params.yaml")
+        for stage in ("download", "face-filter", "split"):
+            subprocess.run([sys.executable, "-m", "ferflow", stage], cwd=folder, check=True)
+    return split
+
+
+if __name__ == "__main__":
+    main()
