@@ -63,6 +63,23 @@ def test_eight_workers_of_25_trials_lose_none(tmp_path, storage):
 
 
 @pytest.mark.slow
+def test_two_machines_on_one_server_share_a_study(tmp_path, postgresql):
+    changes = {"storage": postgresql.url, "jobs": 2, "trials": 30, "epochs": 3, "study": "shared"}
+    folders = [tmp_path / name for name in ("one", "other")]
+    for folder in folders:
+        folder.mkdir()
+    sweeps = [LightSweep(folder, train="train", is_isolated=False, **changes) for folder in folders]
+    for sweep in sweeps:
+        code, _, said = sweep.end()
+        assert code == 0, said
+    found = _trials(parse_address(postgresql.url), "shared")
+    assert [trial.number for trial in found] == list(range(30))
+    assert {trial.state.name for trial in found} == {"COMPLETE"}
+    assert sum("baseline" in trial.user_attrs for trial in found) == 1
+    assert len({trial.user_attrs["worker"] for trial in found}) > 1
+
+
+@pytest.mark.slow
 def test_a_server_that_is_killed_loses_no_trial(tmp_path, postgresql):
     sweep = LightSweep(tmp_path, storage=postgresql.url)
     sweep.wait_for_epochs(2)

@@ -97,23 +97,25 @@ class Display:
         return f"trial {trial.number} {trial.state.name.lower()}{score} ({values}){detail}"
 
     def _table(self, trials: list[FrozenTrial], tally: Tally) -> Any:
+        from rich.box import SIMPLE_HEAD
         from rich.console import Group
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(title=f"study {self._study.study_name}", title_justify="left", expand=False)
-        for column in ("trial", "state", "epoch", "validation", "values"):
-            table.add_column(column, justify="left" if column in ("state", "values") else "right")
+        table = Table(title=f"study {self._study.study_name}", title_justify="left", box=SIMPLE_HEAD)
+        keys = self._space.keys
+        for column in ("trial", "state", "epoch", "accuracy", *(key.rsplit(".", 1)[-1] for key in keys)):
+            table.add_column(column, justify="left" if column == "state" else "right", overflow="fold")
         best = max((trial for trial in trials if trial.state.name == "COMPLETE"), key=_value, default=None)
         for trial in _of_interest(trials, best):
-            last = trial.last_step
+            last, values = trial.last_step, self._space.values_of(trial.params)
             score = "" if last is None else f"{trial.value or trial.intermediate_values[last]:.4f}"
             table.add_row(
                 str(trial.number),
                 "best" if trial is best else trial.state.name.lower(),
                 f"{last or 0}/{attributes.planned(trial, self._epochs)}",
                 score,
-                shown(self._space.values_of(trial.params)),
+                *(str(values.get(key, "")) for key in keys),
                 style="bold green" if trial is best else None,
             )
         states = ", ".join(f"{number} {name}" for name, number in tally.states().items() if number)

@@ -85,6 +85,7 @@ def open_study(store: Store, name: str, *, space: Space, params: Params, setting
         study = _create(store, name, params)
         known = study.user_attrs.get("setting")
         if known is None:
+            study.set_metric_names(["validation accuracy"])
             # Checkpoints of an earlier study of the same name are none of this one's.
             study.set_user_attr("token", secrets.token_hex(4))
             study.set_user_attr("setting", dict(setting))

@@ -1,0 +1,52 @@
+"""What a sweep shows while it runs: lines without a terminal, a table on one."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from ferflow.tuning import display
+from ferflow.tuning.space import Space
+from ferflow.tuning.sweep import run
+from tests.tuning.light_sweep import light_plan
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    plan = light_plan(tmp_path_factory.mktemp("swept"), trials=3, jobs=1, train="train", is_isolated=False)
+    return plan, run(plan)[1]
+
+
+def _display(plan, study):
+    space = Space(plan.params, origin="params.yaml")
+    return display.Display(study, space, epochs=plan.params.train.epochs, plan_trials=3, jobs=1)
+
+
+def test_each_trial_that_ends_is_a_line(plan, capsys):
+    run(plan(trials=4))
+    lines = capsys.readouterr().err.splitlines()
+    assert [" ".join(line.split()[:2]) for line in lines] == [f"trial {number}" for number in range(4)]
+    assert lines[-1].endswith("4 of 4, best 0.8835")
+
+
+def test_a_terminal_gets_a_table(swept, monkeypatch):
+    terminal = _Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "120")
+    with _display(*swept) as shown:
+        shown.update()
+    text = terminal.getvalue()
+    for part in ("study light", "learning_rate", "best", "3 complete", "3 of 3", "epochs: 27 spent, 0 saved"):
+        assert part in text, part
+
+
+def test_trials_of_earlier_commands_are_not_said_again(swept, capsys):
+    with _display(*swept) as shown:
+        shown.update()
+    assert capsys.readouterr().err == ""
