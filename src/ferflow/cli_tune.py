@@ -117,7 +117,7 @@ def train_once(params: Params, checkpoint_dir: Path, on_epoch: Callable[[dict[st
     from ferflow.model.network import build_network
     from ferflow.model.training import train_network
 
-    set_up_process(params.seed, params.train.precision)
+    set_up_process(params.seed, params.train.precision, params.train.devices)
     state = train_network(
         build_network(params.model),
         training,

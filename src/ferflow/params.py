@@ -171,6 +171,16 @@ class TrainParams(_Section):
     plateau_patience: PositiveInt
     early_stopping_patience: NonNegativeInt
     precision: Literal["auto", "float32", "mixed_bfloat16"]
+    devices: Annotated[int, Field(ge=1, le=64)]
+
+    @model_validator(mode="after")
+    def _devices_share_a_batch(self) -> Self:
+        if self.batch_size % self.devices:
+            raise ValueError(
+                f"batch_size is {self.batch_size}, which {self.devices} devices cannot share evenly; make it "
+                "a multiple of devices"
+            )
+        return self
 
     @model_validator(mode="after")
     def _keys_fit_optimizer(self) -> Self:

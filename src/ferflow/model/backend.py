@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
+import math
 import os
 import re
 import sys
@@ -39,17 +40,54 @@ def load_keras() -> Any:
     return keras
 
 
-def set_up_process(seed: int, precision: str) -> None:
-    """Seed every generator and choose the arithmetic of the layers built from now on.
+def set_up_process(seed: int, precision: str, devices: int = 1) -> None:
+    """Seed every generator and choose arithmetic and devices of the layers built from now on.
 
     Args:
         seed: Seed of Python, NumPy and the backend.
         precision: `train.precision`.
+        devices: `train.devices`.
+
+    Raises:
+        ModelError: There are not so many devices, or the backend cannot share a batch out.
     """
     keras = load_keras()
     with _stderr_held_back():  # Keras seeds TensorFlow too, which loads it on the backend JAX.
         keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(dtype_policy(precision))
+    _share_out(devices)
+
+
+def num_devices() -> int:
+    """How many devices share each batch; batches must be a multiple of it."""
+    shared = load_keras().distribution.distribution()
+    return 1 if shared is None else math.prod(shared.device_mesh.shape)
+
+
+def _share_out(devices: int) -> None:
+    """Have the devices share each batch of the networks built from now on; each holds all weights.
+
+    The mean over a batch, also that of BatchNorm, is of the whole batch, so that only rounding differs.
+    """
+    keras = load_keras()
+    if devices == 1:
+        if num_devices() > 1:
+            keras.distribution.set_distribution(None)
+        return
+    backend = keras.backend.backend()
+    if backend != "jax":
+        raise ModelError(
+            f"train.devices is {devices}, but backend {backend} trains on one; export KERAS_BACKEND=jax, or "
+            "set train.devices: 1"
+        )
+    found = keras.distribution.list_devices()
+    if len(found) < devices:
+        raise ModelError(
+            f"train.devices is {devices}, but JAX has {len(found)} here ({', '.join(found)}); lower it, or "
+            "give the machine more"
+        )
+    shared = keras.distribution.DataParallel(devices=found[:devices], auto_shard_dataset=False)
+    keras.distribution.set_distribution(shared)
 
 
 def dtype_policy(precision: str) -> str:

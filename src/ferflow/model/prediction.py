@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ferflow.errors import ModelError
 from ferflow.labels import EMOTIONS
-from ferflow.model.backend import use_xla
+from ferflow.model.backend import num_devices, use_xla
 from ferflow.model.views import NUM_VIEWS, averaged_over_views
 from ferflow.progress import track
 
@@ -42,6 +42,7 @@ def predict_probabilities(
     averaged = averaged_over_views(network, test_time_augmentation)
     averaged.jit_compile = use_xla()
     batch_size = max(1, min(batch_size // NUM_VIEWS[test_time_augmentation], len(images)))
+    batch_size += -batch_size % num_devices()
     starts = range(0, len(images), batch_size)
     tracked = track(starts, total=len(starts), label=label) if label else starts
     batches = [

@@ -106,7 +106,7 @@ def run(
 
     used = params.model_dump(include={"seed", "model", "augment", "train"})
     fingerprint = _fingerprint(params, used, split_dir)
-    set_up_process(params.seed, params.train.precision)
+    set_up_process(params.seed, params.train.precision, params.train.devices)
     network = build_network(params.model)
     counts = count_parameters(network)
     say(f"{counts.total:,} parameters, {counts.trainable:,} trainable; {len(training.images):,} images")
