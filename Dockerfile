@@ -1,6 +1,7 @@
 # The image that every step of the Kubeflow pipelines runs in (docs/cluster.md).
 #   make image                                on processors
 #   make image ACCELERATOR=cuda               with NVIDIA's libraries for TensorFlow
+#   make image ACCELERATOR=cuda-jax           with those for JAX (image.backend: jax in pipelines/config.yaml)
 # Needs nothing of the build machine but the files of .dockerignore's exceptions.
 
 # Python 3.11 on Debian 12; the tag is for people, the digest decides.
@@ -16,15 +17,17 @@ WORKDIR /build
 # What is locked changes less often than the code: a layer of its own.
 COPY requirements.txt ./
 RUN pip install --require-hashes --requirement requirements.txt
-# NVIDIA's libraries are not in the lock, which is for all machines: TensorFlow says which ones fit it, and
-# what is installed already stays as it is.
-RUN if [ "$ACCELERATOR" = cuda ]; then \
-      pip freeze > installed.txt \
-      && version="$(python -c 'from importlib.metadata import version; print(version("tensorflow"))')" \
-      && pip install --constraint installed.txt "tensorflow[and-cuda]==$version"; \
-    elif [ "$ACCELERATOR" != cpu ]; then \
-      echo "ACCELERATOR is '$ACCELERATOR', expected cpu or cuda" >&2; exit 1; \
-    fi
+# NVIDIA's libraries are not in the lock, which is for all machines: TensorFlow and JAX say which ones fit them,
+# and what is installed already stays as it is.
+RUN case "$ACCELERATOR" in \
+      cpu) exit 0 ;; \
+      cuda) package=tensorflow extra=and-cuda ;; \
+      cuda-jax) package=jax extra=cuda12 ;; \
+      *) echo "ACCELERATOR is '$ACCELERATOR', expected cpu, cuda or cuda-jax" >&2; exit 1 ;; \
+    esac \
+    && pip freeze > installed.txt \
+    && version="$(sed -n "s/^${package}==//p" installed.txt)" \
+    && pip install --constraint installed.txt "${package}[${extra}]==${version}"
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
 RUN pip install --no-deps --no-build-isolation .

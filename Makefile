@@ -62,7 +62,7 @@ lock:  ## Resolve pyproject.toml anew into requirements.txt (needs uv)
 pipelines: install  ## Compile the Kubeflow pipelines (pipelines/compiled)
 	$(BIN)/python -m pipelines compile
 
-image:  ## Build the image of the pipelines' steps; IMAGE=registry/name:tag, ACCELERATOR=cuda for NVIDIA GPUs
+image:  ## Build the image of the pipelines' steps; IMAGE=registry/name:tag, ACCELERATOR=cuda or cuda-jax for NVIDIA GPUs
 	docker build --build-arg ACCELERATOR=$(or $(ACCELERATOR),cpu) --tag $(or $(IMAGE),ferflow:0.1.0) .
 
 clean:  ## Remove what runs wrote (data, models, reports, checkpoints); DVC's cache and .venv stay

@@ -29,6 +29,7 @@ def configure(task: PipelineTask, name: str, settings: Settings) -> PipelineTask
     """
     step = settings.steps.of(name)
     task.set_container_image(settings.image.name)
+    task.set_env_variable("KERAS_BACKEND", settings.image.backend)
     task.set_cpu_request(step.cpu).set_cpu_limit(step.cpu)
     task.set_memory_request(step.memory).set_memory_limit(step.memory)
     task.set_caching_options(enable_caching=step.cache)

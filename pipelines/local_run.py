@@ -75,12 +75,15 @@ def run_here(
 
 
 def _at_once(settings: Settings) -> Settings:
-    """Without second tries, for which kfp's runner would wait here, too."""
+    """Without second tries, for which kfp's runner would wait here, too; on this machine's backend."""
     steps = {
         step: settings.steps.of(alias or step).model_copy(update={"retries": 0})
         for step, alias in ((name, field.alias) for name, field in type(settings.steps).model_fields.items())
     }
-    return settings.model_copy(update={"steps": settings.steps.model_copy(update=steps)})
+    image = settings.image.model_copy(
+        update={"backend": os.environ.get("KERAS_BACKEND") or settings.image.backend}
+    )
+    return settings.model_copy(update={"image": image, "steps": settings.steps.model_copy(update=steps)})
 
 
 @contextlib.contextmanager

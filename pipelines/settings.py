@@ -33,6 +33,7 @@ class Image(_Section):
     """The image that every step runs in."""
 
     name: Annotated[str, Field(pattern=r"^[^\s:@]+(:[0-9]+/[^\s:@]+)?([:@][^\s]+)?$")]
+    backend: Literal["tensorflow", "jax"]
     pull_policy: Literal["Always", "IfNotPresent", "Never"]
     pull_secrets: list[Name]
 
@@ -179,6 +180,16 @@ class Settings(_Section):
     volumes: Volumes
     secrets: Secrets
     sweep: Sweep
+
+    @model_validator(mode="after")
+    def _backend_shares_batches(self) -> Self:
+        most = max(self.steps.train.gpus, self.steps.tune_worker.gpus)
+        if most > 1 and self.image.backend != "jax":
+            raise ValueError(
+                f"image.backend is {self.image.backend}, which trains on one GPU, but a step has {most}; set "
+                "jax, or one GPU"
+            )
+        return self
 
     @model_validator(mode="after")
     def _spot_has_a_volume(self) -> Self:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from ferflow.errors import ParamsError
 from ferflow.progress import duration
 from pipelines.compiling import compile_pipeline
 from pipelines.errors import PipelineError
@@ -32,18 +33,40 @@ def submit(name: str, settings: Settings, params: str) -> Run:
     """
     from ferflow.cluster.sections import parse_params
 
-    profile = parse_params(params).profile
+    values = parse_params(params)
+    check_devices(name, settings, values.train.devices)
     text = compile_pipeline(name, settings)
     cluster = Cluster(settings.server)
     experiment = cluster.experiment()
     version = f"ferflow-{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     ids = cluster.pipeline_version(f"ferflow-{name}", version, text)
     return cluster.start(
-        f"{name} {profile} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}",
+        f"{name} {values.profile} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}",
         experiment=experiment,
         version=ids,
         params={"params": params},
     )
+
+
+def check_devices(name: str, settings: Settings, devices: int) -> None:
+    """See that steps use the GPUs that they ask for.
+
+    Args:
+        name: `training` or `sweep`.
+        settings: Of the cluster.
+        devices: `train.devices`.
+
+    Raises:
+        ParamsError: Some would be idle, or are missing.
+    """
+    for step in ("train",) if name == "training" else ("train", "tune_worker"):
+        gpus = settings.steps.of(step).gpus
+        if devices != max(1, gpus):
+            raise ParamsError(
+                f"train.devices is {devices} in the parameter file, but steps.{step}.gpus is {gpus} in "
+                f"pipelines/config.yaml; set train.devices: {max(1, gpus)}, or change the number of "
+                "GPUs (--gpus)"
+            )
 
 
 def wait(

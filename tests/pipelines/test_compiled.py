@@ -117,6 +117,7 @@ def test_every_step_has_a_timeout_retries_resources_and_the_image(compiled):
         assert kubernetes[executor]["activeDeadlineSeconds"] == str(step.timeout)
         assert kubernetes[executor]["imagePullPolicy"] == "IfNotPresent"
         assert container["image"] == settings.image.name
+        assert container["env"] == [{"name": "KERAS_BACKEND", "value": "tensorflow"}]
         resources = container["resources"]
         assert resources["resourceCpuLimit"] == resources["resourceCpuRequest"] == step.cpu
         assert resources["resourceMemoryLimit"] == resources["resourceMemoryRequest"] == step.memory
@@ -156,7 +157,11 @@ def test_without_gpus_training_asks_for_processors_alone(values):
 
 
 def test_another_cluster_is_another_config_alone(values):
-    values["image"] |= {"name": "registry.example/me/ferflow:7", "pull_secrets": ["registry-key"]}
+    values["image"] |= {
+        "name": "registry.example/me/ferflow:7",
+        "pull_secrets": ["registry-key"],
+        "backend": "jax",
+    }
     values["steps"]["train"] |= {"gpus": 8, "memory": "256Gi"}
     values["gpu"] |= {"resource": "amd.com/gpu", "node_selector": {"gpu": "mi300"}, "tolerations": []}
     values["spot"] = {"enabled": False, "node_selector": {}, "tolerations": []}

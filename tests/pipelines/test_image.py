@@ -53,7 +53,7 @@ def test_the_last_stage_installs_nothing_and_is_not_root():
 def test_packages_come_from_the_lock_with_hashes():
     installs = [rest for instruction, rest in _instructions() if "pip install" in rest]
     assert installs[0] == "pip install --require-hashes --requirement requirements.txt"
-    assert "if [" in installs[1]
+    assert installs[1].startswith('case "$ACCELERATOR" in')
     assert "--constraint installed.txt" in installs[1]
     assert installs[2:] == ["pip install --no-deps --no-build-isolation ."]
 
@@ -84,15 +84,38 @@ def test_the_lock_has_what_a_step_needs_in_the_image():
         assert re.search(rf"^{package}==", lock, re.MULTILINE), package
 
 
-@pytest.mark.parametrize(("accelerator", "code"), [("cpu", 0), ("gpu", 1)])
-def test_the_choice_of_an_accelerator_is_a_script_that_runs(accelerator, code):
-    (script,) = (rest for instruction, rest in _instructions() if rest.startswith("if ["))
+# Stands for pip, and prints what it is asked to install.
+_PIP = """#!/bin/sh
+case "$1" in
+  freeze) printf 'jax==0.10.2\\njaxlib==0.10.3\\ntensorflow==2.21.0\\ntensorflow-text==9\\n' ;;
+  *) echo "$@" ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "code", "printed"),
+    [
+        ("cpu", 0, ""),
+        ("cuda", 0, "install --constraint installed.txt tensorflow[and-cuda]==2.21.0\n"),
+        ("cuda-jax", 0, "install --constraint installed.txt jax[cuda12]==0.10.2\n"),
+        ("gpu", 1, "ACCELERATOR is 'gpu', expected cpu, cuda or cuda-jax\n"),
+    ],
+)
+def test_the_choice_of_an_accelerator_is_a_script_that_runs(tmp_path, accelerator, code, printed):
+    (script,) = (rest for instruction, rest in _instructions() if rest.startswith("case "))
+    (tmp_path / "pip").write_text(_PIP)
+    (tmp_path / "pip").chmod(0o755)
     done = subprocess.run(
-        ["sh", "-ec", script], env={"ACCELERATOR": accelerator}, capture_output=True, text=True, check=False
+        ["sh", "-ec", script],
+        cwd=tmp_path,
+        env={"ACCELERATOR": accelerator, "PATH": f"{tmp_path}:/usr/bin:/bin"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
-    assert done.returncode == code
-    if code:
-        assert done.stderr == "ACCELERATOR is 'gpu', expected cpu or cuda\n"
+    assert (done.returncode, done.stdout) == (code, printed)
 
 
 def test_the_package_step_installs_every_file_that_the_code_reads(tmp_path):

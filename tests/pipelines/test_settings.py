@@ -30,6 +30,8 @@ def _with(key: str, value: object) -> dict:
         ("image.name", "two words", "image.name: 'two words' found"),
         ("server.host", "kubeflow.example", "server.host: 'kubeflow.example' found"),
         ("server.authentication", "password", "server.authentication: 'password' found"),
+        ("image.backend", "torch", "image.backend: 'torch' found"),
+        ("steps.train.gpus", 8, "image.backend is tensorflow, which trains on one GPU, but a step has 8"),
         ("volumes.work", None, "spot.enabled is true, but volumes.work is null"),
         ("sweep.workers", 0, "sweep.workers: 0 found"),
         ("gpu.tolerations", [{"operator": "Equal", "key": "a"}], "Equal needs one"),
@@ -50,7 +52,7 @@ def test_a_missing_key_is_an_error_that_does_not_speak_of_profiles():
 
 
 def test_settings_are_changed_by_dotted_keys_and_checked():
-    settings = changed(load_settings(), {"steps.train.gpus": 4, "server.namespace": None})
-    assert settings.steps.train.gpus == 4
+    settings = changed(load_settings(), {"steps.train.gpus": 0, "server.namespace": None})
+    assert settings.steps.train.gpus == 0
     with pytest.raises(ParamsError, match=r"steps.train.gpus"):
         changed(settings, {"steps.train.gpus": 65})

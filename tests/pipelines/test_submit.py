@@ -8,6 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
+from ferflow.errors import ParamsError
 from pipelines import submitting
 from pipelines.cli import app
 from pipelines.compiling import COMPILED
@@ -95,8 +96,16 @@ def test_the_same_pipeline_again_is_the_same_version(server, settings):
     _submit(settings)
     assert (len(server.experiments), len(server.pipelines), len(server.versions)) == (1, 1, 1)
     assert len(server.runs) == 2
-    _submit(changed(settings, {"steps.train.gpus": 4}))
+    _submit(changed(settings, {"steps.train.gpus": 0}))
     assert (len(server.pipelines), len(server.versions), len(server.runs)) == (1, 2, 3)
+
+
+@pytest.mark.parametrize(("name", "step"), [("training", "train"), ("sweep", "tune_worker")])
+def test_gpus_that_would_be_idle_are_refused(server, settings, name, step):
+    several = changed(settings, {f"steps.{step}.gpus": 8, "image.backend": "jax"})
+    with pytest.raises(ParamsError, match=rf"steps.{step}.gpus is 8 .*; set train.devices: 8, or change"):
+        _submit(several, name)
+    assert server.requests == []
 
 
 def test_namespace_and_service_account_go_with_the_run(server, settings):
