@@ -74,11 +74,14 @@ def test_killed_workers_are_replaced_and_their_trials_go_on(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("storage", ["studies.db", "studies.journal"])
-def test_a_session_killed_twice_goes_on_by_the_same_command(tmp_path, storage):
-    for epochs in (2, 4):
-        sweep = LightSweep(tmp_path, storage=storage)
-        sweep.wait_for_epochs(epochs)
-        sweep.kill()
+def test_a_killed_command_and_a_killed_session_go_on_by_the_same_command(tmp_path, storage):
+    sweep = LightSweep(tmp_path, storage=storage)
+    sweep.wait_for_epochs(2)
+    sweep.send(signal.SIGKILL)  # The command alone: its workers notice.
+    sweep.end()
+    sweep = LightSweep(tmp_path, storage=storage)
+    sweep.wait_for_epochs(4)
+    sweep.kill()
     code, summary, said = LightSweep(tmp_path, storage=storage).end()
     assert code == 0, said
     assert summary["trials"] | {"complete": 0, "pruned": 0, "retried": 0} == dict.fromkeys(
