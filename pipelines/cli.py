@@ -1,4 +1,4 @@
-"""The commands: `python -m pipelines compile|run|submit|status|logs`."""
+"""The commands: `python -m pipelines compile|run|submit|status|retry|logs`."""
 
 from __future__ import annotations
 
@@ -137,6 +137,26 @@ def status(
     for task in run.tasks:
         typer.echo(f"  {task.name:<20} {task.state or 'waits':<10} {task.error}".rstrip())
     check_image(run, settings.image.name)
+
+
+@app.command()
+def retry(
+    run_id: Annotated[str, typer.Argument(help="Of a run that failed.")],
+    config: ConfigOption = CONFIG,
+) -> None:
+    """Have a run that failed go on: steps that succeeded stay, and training goes on from its last epoch."""
+    from pipelines.errors import PipelineError
+    from pipelines.server import Cluster
+    from pipelines.settings import load_settings
+
+    cluster = Cluster(load_settings(config).server)
+    run = cluster.run(run_id)
+    if run.state != "FAILED":
+        raise PipelineError(
+            f"run {run_id} is {run.state.lower()}, expected failed: only such a run is retried"
+        )
+    cluster.retry(run_id)
+    typer.echo(f"run {run_id} goes on  {run.link}")
 
 
 @app.command()

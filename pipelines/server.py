@@ -182,6 +182,16 @@ class Cluster:
         with self._errors(f"there is no run {run_id}; see 'python -m pipelines status' for those there are"):
             return self._read(service.run_service_get_run(run_id, _request_timeout=_TIMEOUT))
 
+    def retry(self, run_id: str) -> None:
+        """Have a run that failed go on: the steps that succeeded stay, and so do checkpoints.
+
+        Raises:
+            PipelineError: There is no such run, or the server cannot be reached or refuses.
+        """
+        service = self._api.RunServiceApi(self._client)
+        with self._errors(f"there is no run {run_id}; see 'python -m pipelines status' for those there are"):
+            service.run_service_retry_run(run_id, _request_timeout=_TIMEOUT)
+
     def newest(self, number: int) -> list[Run]:
         """The newest runs of the experiment.
 

@@ -19,7 +19,7 @@ commands = typer.Typer()
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 )
 def pipeline(context: typer.Context) -> None:
-    """Kubeflow pipelines: compile, run, submit, status, logs; `ferflow pipeline --help` says more."""
+    """Kubeflow pipelines: compile, run, submit, status, retry, logs; `ferflow pipeline --help` says more."""
     # A process of its own: the wiring is no part of this package, and knows it, not the other way round.
     if not PACKAGE.is_file():
         raise ParamsError(

@@ -145,6 +145,10 @@ class _Handler(BaseHTTPRequestHandler):
                 return self._start(_checked(body, "V2beta1Run"))
             case ["GET", "apis", "v2beta1", "runs"]:
                 return {"runs": list(state.runs.values())[: int(query["page_size"])]}
+            case ["POST", "apis", "v2beta1", "runs", wanted] if wanted.endswith(":retry"):
+                run = self._look(wanted.removesuffix(":retry"))
+                state.runs[run["run_id"]]["retries"] = state.runs[run["run_id"]].get("retries", 0) + 1
+                return {}
             case ["GET", "apis", "v2beta1", "runs", run_id]:
                 return self._look(run_id)
             case ["GET", "apis", "v1alpha1", "runs", _, "nodes", pod, "log"] if pod in state.logs:

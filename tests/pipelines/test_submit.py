@@ -230,6 +230,19 @@ def test_status_lists_runs_and_steps(server, settings, config):
     assert "train                waits" in shown
 
 
+def test_a_failed_run_is_retried_and_no_other(server, settings, config):
+    _submit(settings)
+    server.states = ["RUNNING"]
+    refused = _invoke("retry", "run-1", "--config", config())
+    assert "run run-1 is running, expected failed" in str(refused.exception)
+    server.states = ["FAILED"]
+    done = _invoke("retry", "run-1", "--config", config())
+    assert done.output.startswith("run run-1 goes on")
+    assert server.runs["run-1"]["retries"] == 1
+    with pytest.raises(PipelineError, match=r"there is no run run-2"):
+        Cluster(settings.server).retry("run-2")
+
+
 def test_logs_are_those_of_the_steps_that_failed(server, settings, config):
     _submit(settings)
     server.tasks = [
