@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -176,6 +177,41 @@ def test_the_sweep_tries_by_two_workers_and_trains_the_best(sweep):
     trained = json.loads((sweep.outputs("train") / "reports" / "train.json").read_text())
     assert trained["params"]["train"]["learning_rate"] == best.train.learning_rate
     assert trained["val_accuracy"] == pytest.approx(found["best_value"], abs=1e-4)
+
+
+# What the body of component train does.
+_TRAIN = """
+import json, sys
+from ferflow.cluster import steps
+from ferflow.cluster.workspace import PipelineRun
+
+steps.train(PipelineRun("1", "", sys.argv[1]), **json.loads(sys.argv[2]))
+"""
+
+
+def test_an_evicted_training_goes_on_and_ends_with_the_same_network(ran, tmp_path):
+    done = ran["training"]
+    inputs = {
+        "params": done.outputs("check-parameters") / "params",
+        "split": done.outputs("split") / "subsets",
+        "earlier": done.outputs("split") / "reports",
+        **{name: tmp_path / name for name in ("model", "reports", "journals", "page")},
+    }
+    arguments = json.dumps({name: str(path) for name, path in inputs.items()})
+    command = [sys.executable, "-c", _TRAIN, str(tmp_path / "volume"), arguments]
+    environment = {**os.environ, "FERFLOW_TRACKING": "off"}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as pod:
+        while not list((tmp_path / "volume").glob("1/train/.ferflow/checkpoints/*/epoch-?????")):
+            assert pod.poll() is None
+            time.sleep(0.01)
+        pod.kill()
+    assert not inputs["model"].exists()
+    again = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert "going on after epoch" in again.stderr
+    before = json.loads((done.outputs("train") / "reports" / "train.json").read_text())
+    after = json.loads((inputs["reports"] / "train.json").read_text())
+    assert after["epochs_run"] == before["epochs_run"] == 2
+    assert after["val_accuracy"] == before["val_accuracy"]
 
 
 def test_a_step_that_fails_is_one_line_and_the_exit_handler_tells_it(tmp_path):
