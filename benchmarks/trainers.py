@@ -67,7 +67,8 @@ def compare_with_bare_step(trainer: Any, params: Params, *, steps: int, turns: i
     """Time `fit` and the bare step in turns.
 
     An epoch of `fit` is that of FER-2013, cut after some steps. What it costs to begin one (the order,
-    the arrays, the data set) is weighed as in a whole epoch. Every other turn starts with the bare step.
+    the arrays, the data set, the garbage of the one before) is weighed as in a whole epoch. Every other
+    turn starts with the bare step.
 
     Args:
         trainer: Of `fresh_trainer`.
@@ -87,10 +88,13 @@ def compare_with_bare_step(trainer: Any, params: Params, *, steps: int, turns: i
     take_bare = bare_step(trainer, random_images(batch_size))
     begins, fits, bares = (np.zeros((turns + 1, 2)) for _ in range(3))
     for turn in range(turns + 1):
-        gc.collect()  # Keras' data set of the turn before is garbage in cycles.
+        started = now()
+        gc.collect()  # As training does after each epoch: Keras' data set is garbage in cycles.
+        collected = now() - started
         if turn % 2:
             bares[turn] = _time_bare(take_bare, steps)
         begins[turn], loop = _time_fit(trainer, images, params, turn=turn, steps=steps)
+        begins[turn] += collected
         fits[turn] = begins[turn] / epoch_steps + loop / steps
         if not turn % 2:
             bares[turn] = _time_bare(take_bare, steps)
