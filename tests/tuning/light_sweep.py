@@ -69,6 +69,8 @@ class LightSweep:
     """A light sweep as a process of a session of its own."""
 
     def __init__(self, folder: Path, **settings: Any) -> None:
+        # Long enough for two trials to meet, though one may start seconds after the other.
+        settings = {"epochs": 20, **settings}
         self.folder = folder
         self._jobs = settings.get("jobs", 2)
         self._process = subprocess.Popen(

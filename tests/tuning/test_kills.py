@@ -56,7 +56,8 @@ def check_gone_on(folder: Path, study) -> None:
 
 @pytest.mark.slow
 def test_killed_workers_are_replaced_and_their_trials_go_on(tmp_path):
-    sweep = LightSweep(tmp_path)
+    # The other trial has to last until a new worker has gone on with the killed one.
+    sweep = LightSweep(tmp_path, epochs=80)
     sweep.wait_for_epochs(2)
     os.kill(sweep.workers()[0], signal.SIGKILL)
     sweep.wait_for_epochs(4)
