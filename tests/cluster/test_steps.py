@@ -120,11 +120,11 @@ def test_registering_without_a_store_that_lasts_is_refused(monkeypatch):
 
 def test_workers_share_the_storage_of_the_environment_or_of_the_volume(monkeypatch):
     monkeypatch.delenv("FERFLOW_STUDY_STORAGE", raising=False)
-    assert sweep_steps._storage(PipelineRun("7", "", "/work")) == "/work/7/studies.journal"
+    assert sweep_steps._storage(PipelineRun("7", "", "/volume")) == "/volume/7/studies.journal"
     with pytest.raises(TuningError, match=r"secrets.postgresql or volumes.work"):
         sweep_steps._storage(PipelineRun("7", "", ""))
     monkeypatch.setenv("FERFLOW_STUDY_STORAGE", "postgresql://host/studies")
-    assert sweep_steps._storage(PipelineRun("7", "", "/work")) == "postgresql://host/studies"
+    assert sweep_steps._storage(PipelineRun("7", "", "/volume")) == "postgresql://host/studies"
 
 
 class _Classes:

@@ -167,7 +167,7 @@ def test_pages_and_tables_are_whole(run):
 
 def test_the_sweep_tries_by_two_workers_and_trains_the_best(sweep):
     assert "tune-worker" in sweep.printed
-    assert len(list(sweep.root.glob(".ferflow/pipelines/*/work/*/tune-[01]"))) == 2
+    assert len(list(sweep.root.glob(".ferflow/pipelines/*/*/*/tune-[01]"))) == 2
     found = sweep.metadata("tune-best", "metrics")
     assert found["epochs_spent"] == 4
     assert "<html" in (sweep.outputs("tune-best") / "report").read_text()
