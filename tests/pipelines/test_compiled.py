@@ -81,7 +81,7 @@ def test_gpu_steps_have_node_selector_tolerations_shared_memory_and_checkpoint_v
             "volumeName": "",
         }
         (volume,) = entry["pvcMount"]
-        assert (volume["constant"], volume["mountPath"]) == ("ferflow-work", "/work")
+        assert (volume["constant"], volume["mountPath"]) == ("ferflow-work", "/ferflow")
 
 
 def test_the_gpu_step_of_a_sweep_stands_inside_the_loop():
