@@ -46,16 +46,13 @@ def write_profile(name: str, changes: Iterable[str], *, profiles: Path, target: 
     """
     source = _find(name, profiles)
     read_yaml(source)
-    yaml = _commented_yaml()
-    content = yaml.load(source.read_text(encoding="utf-8"))
+    content = _commented_yaml().load(source.read_text(encoding="utf-8"))
     for change in changes:
         _set(content, change)
-    buffer = io.StringIO()
-    yaml.dump(content, buffer)
-    check_params(YAML(typ="safe").load(buffer.getvalue()), origin=f"profile {name} with --set")
+    text = _checked_text(content, origin=f"profile {name} with --set")
     backup = _keep_edits(target, profiles)
     with atomic_file(target) as fresh:
-        fresh.write_text(buffer.getvalue(), encoding="utf-8")
+        fresh.write_text(text, encoding="utf-8")
     return backup
 
 
@@ -71,21 +68,15 @@ def change_values(path: Path, values: Mapping[str, Any]) -> None:
         OutputError: It cannot be written.
     """
     load_params(path)
-    yaml = _commented_yaml()
-    content = yaml.load(path.read_text(encoding="utf-8"))
+    content = _commented_yaml().load(path.read_text(encoding="utf-8"))
     for key, value in values.items():
-        *sections, last = key.split(".")
-        place = content
-        for section in sections:
-            place = place.get(section) if hasattr(place, "get") else None
-        if not hasattr(place, "get") or last not in place:
+        place, last = _place_of(content, key)
+        if place is None:
             raise ParamsError(f"{path}: unknown key {key!r}; see profiles/ for the keys")
         place[last] = _in_one_line(value)
-    buffer = io.StringIO()
-    yaml.dump(content, buffer)
-    check_params(YAML(typ="safe").load(buffer.getvalue()), origin=f"{path} with {', '.join(values)}")
+    text = _checked_text(content, origin=f"{path} with {', '.join(values)}")
     with atomic_file(path) as fresh:
-        fresh.write_text(buffer.getvalue(), encoding="utf-8")
+        fresh.write_text(text, encoding="utf-8")
 
 
 def _in_one_line(value: Any) -> Any:
@@ -108,6 +99,23 @@ def _commented_yaml() -> YAML:
     return yaml
 
 
+def _checked_text(content: Any, *, origin: str) -> str:
+    """The text of a parameter file, whose values are checked."""
+    buffer = io.StringIO()
+    _commented_yaml().dump(content, buffer)
+    check_params(YAML(typ="safe").load(buffer.getvalue()), origin=origin)
+    return buffer.getvalue()
+
+
+def _place_of(content: Any, key: str) -> tuple[Any, str]:
+    """The mapping that holds a dotted key, or None, and the key's last part."""
+    *sections, last = key.split(".")
+    place = content
+    for section in sections:
+        place = place.get(section) if hasattr(place, "get") else None
+    return (place if hasattr(place, "get") and last in place else None), last
+
+
 def _find(name: str, profiles: Path) -> Path:
     path = profiles / f"{name}.yaml"
     if not path.is_file():
@@ -119,13 +127,10 @@ def _find(name: str, profiles: Path) -> Path:
 
 def _set(content: Any, change: str) -> None:
     key, equals, text = change.partition("=")
-    *sections, last = key.split(".")
-    place = content
-    for section in sections:
-        place = place.get(section) if hasattr(place, "get") else None
+    place, last = _place_of(content, key)
     if not equals:
         raise ParamsError(f"--set {change}: no value given; give KEY=VALUE such as train.epochs=3")
-    if not hasattr(place, "get") or last not in place or hasattr(place[last], "get"):
+    if place is None or hasattr(place[last], "get"):
         raise ParamsError(f"--set {change}: unknown key {key!r}; see profiles/ for the keys")
     try:
         place[last] = YAML(typ="safe").load(text)

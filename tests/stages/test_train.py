@@ -11,6 +11,7 @@ import pytest
 from ferflow.data.store import write_arrays
 from ferflow.errors import DataError
 from ferflow.files import sha256_of
+from ferflow.model import backend
 from ferflow.model.network import load_network
 from ferflow.params import check_params
 from ferflow.stages import train
@@ -70,6 +71,15 @@ def test_run_with_other_parameters_or_data_does_not_go_on_with_a_foreign_checkpo
     assert _run(other, split_dir, tmp_path).run != first.run
     (split_dir / "val.npz").write_bytes((split_dir / "train.npz").read_bytes())
     assert _run(params, split_dir, tmp_path).run != first.run
+
+
+def test_a_checkpoint_of_another_arithmetic_is_a_foreign_one(params, split_dir, monkeypatch):
+    values = params.model_copy(update={"train": params.train.model_copy(update={"precision": "auto"})})
+    runs = set()
+    for has_bfloat16 in (False, True):
+        monkeypatch.setattr(backend, "cpu_has_bfloat16", lambda found=has_bfloat16: found)
+        runs.add(train._fingerprint(values, {}, split_dir))
+    assert len(runs) == 2
 
 
 @pytest.mark.parametrize("problem", ["missing", "damaged", "empty", "label"])

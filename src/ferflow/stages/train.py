@@ -154,13 +154,15 @@ def _code_digests() -> list[str]:
 
 
 def _fingerprint(params: Params, used: dict[str, object], split_dir: Path) -> str:
-    """What decides the result of training: parameters, data, starting weights, code, versions."""
-    from ferflow.model.backend import backend_version
+    """What decides the result of training: parameters, arithmetic, data, starting weights, code, versions."""
+    from ferflow.model.backend import backend_version, dtype_policy
 
     weights = Path(params.model.weights or "")
     inputs = [split_dir / "train.npz", split_dir / "val.npz", *([weights] if weights.is_file() else [])]
     parts = {
         "params": used,
+        # `auto` means another one on another machine, which a checkpoint on a shared volume may meet.
+        "precision": dtype_policy(params.train.precision),
         "backend": backend_version(),
         "code": _code_digests(),
         "inputs": [sha256_of(path) for path in inputs],
