@@ -23,6 +23,7 @@ from ferflow.tracking.registry import register
 from ferflow.tracking.store import DATABASE, experiment_id
 from ferflow.tracking.store import client as store_client
 from ferflow.tracking.tracked_run import newest_runs
+from tests.conftest import lacks
 from tests.tracking.stored_runs import store_run
 
 # Where Debian puts it; playwright's own download is not used.
@@ -111,7 +112,7 @@ def page(server):
     from playwright.sync_api import sync_playwright
 
     if not _CHROMIUM.is_file():
-        pytest.fail(f"{_CHROMIUM}: not found; run 'apt-get install chromium'")
+        lacks(f"{_CHROMIUM}: not found; run 'apt-get install chromium'")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(_CHROMIUM), args=["--no-sandbox"])
         opened = browser.new_page(viewport={"width": 1600, "height": 900})
