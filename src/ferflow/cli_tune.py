@@ -75,8 +75,7 @@ def tune(
     )
     summary, found = run(plan)
     target = apply_to or (params if is_applied else None)
-    is_stopped = summary.ended_by.startswith("SIG")
-    if not is_stopped:
+    if not summary.is_stopped:
         rows, shares = write_report(
             layout.REPORTS / FOLDER,
             summary,
@@ -86,10 +85,10 @@ def tune(
             num_validation=len(load_subset(layout.SPLIT / "val.npz").labels),
         )
         _track(summary, str(found.user_attrs["token"]), rows, shares, values)
-    if target is not None and not is_stopped:
+    if target is not None and not summary.is_stopped:
         apply_best(summary, target)
-    _print(summary, plan, applied_to=None if is_stopped else target, as_json=as_json)
-    if is_stopped:
+    _print(summary, plan, applied_to=None if summary.is_stopped else target, as_json=as_json)
+    if summary.is_stopped:
         raise typer.Exit(128 + signal.Signals[summary.ended_by])
 
 
@@ -191,21 +190,20 @@ def _print(summary: Summary, plan: Plan, *, applied_to: Path | None, as_json: bo
     from ferflow.tuning.report import FOLDER
 
     tally = summary.tally
-    states = ", ".join(f"{number} {name}" for name, number in tally.states().items() if number)
     typer.echo(f"study      {summary.study} in {summary.storage}")
-    typer.echo(f"trials     {states}; ended by {summary.ended_by} after {duration(summary.seconds)}")
+    typer.echo(f"trials     {tally.shown}; ended by {summary.ended_by} after {duration(summary.seconds)}")
     typer.echo(f"epochs     {tally.epochs_spent} spent, {tally.epochs_saved} saved by pruning")
     if summary.best_value is not None:
         typer.echo(
             f"best       {summary.best_value:.4f} by trial {summary.best_trial}: {shown(summary.best_params)}"
         )
-    if not summary.ended_by.startswith("SIG"):
+    if not summary.is_stopped:
         typer.echo(f"report     {layout.REPORTS / FOLDER / 'index.html'}")
     if applied_to is not None:
         typer.echo(f"applied    to {applied_to}; 'dvc repro' trains and scores it")
     elif summary.best_value is not None:
         typer.echo("           'ferflow tune --apply' writes these values into the parameter file")
-    if summary.ended_by.startswith("SIG") or summary.ended_by == "timeout":
+    if summary.is_stopped or summary.ended_by == "timeout":
         typer.echo("           the same command goes on with this study")
     if as_json:
         applied = None if applied_to is None else str(applied_to)

@@ -25,7 +25,7 @@ def swept(tmp_path_factory):
 
 def _display(plan, study):
     space = Space(plan.params, origin="params.yaml")
-    return display.Display(study, space, epochs=plan.params.train.epochs, plan_trials=3, jobs=1)
+    return display.Display(study, space, epochs=plan.params.train.epochs, plan_trials=3)
 
 
 def test_each_trial_that_ends_is_a_line(plan, capsys):
@@ -33,6 +33,14 @@ def test_each_trial_that_ends_is_a_line(plan, capsys):
     lines = capsys.readouterr().err.splitlines()
     assert [" ".join(line.split()[:2]) for line in lines] == [f"trial {number}" for number in range(4)]
     assert lines[-1].endswith("4 of 4, best 0.8835")
+
+
+def test_a_trial_that_fails_is_called_as_in_the_report(plan, capsys):
+    space = [{"key": "model.dense_units", "kind": "choice", "choices": [0, 1]}]
+    run(plan(trials=4, train="train_badly", tune={"space": space, "sampler": "random", "pruner": "none"}))
+    failed = [line for line in capsys.readouterr().err.splitlines() if "the loss became nan" in line]
+    assert failed, "another seed would draw one that fails"
+    assert all(" failed (dense_units 1): train: " in line for line in failed)
 
 
 def test_a_terminal_gets_a_table(swept, monkeypatch):

@@ -55,6 +55,14 @@ def test_a_sweep_that_has_enough_runs_nothing(plan):
     assert (again.best_trial, again.tally) == (first.best_trial, first.tally)
 
 
+@pytest.mark.parametrize(
+    ("until", "best", "is_reached"),
+    [(None, 0.9, False), (0.7, None, False), (0.7, 0.69, False), (0.7, 0.7, True), (0.0, 0.1, True)],
+)
+def test_a_budget_is_reached_at_its_accuracy(until, best, is_reached):
+    assert Budget(1, until).is_reached(best) == is_reached
+
+
 def test_until_ends_a_sweep(plan):
     summary, study = run(plan(budget=Budget(100, until=0.7)))
     assert summary.ended_by == "until"

@@ -27,12 +27,11 @@ class Display:
         space: What is searched.
         epochs: Of a trial that is not pruned.
         plan_trials: How many trials the study shall have.
-        jobs: Trials at the same time.
     """
 
-    def __init__(self, study: Study, space: Space, *, epochs: int, plan_trials: int, jobs: int) -> None:
+    def __init__(self, study: Study, space: Space, *, epochs: int, plan_trials: int) -> None:
         self._study, self._space = study, space
-        self._epochs, self._trials, self._jobs = epochs, plan_trials, jobs
+        self._epochs, self._trials = epochs, plan_trials
         self._live: Any = None
         self._started = time.monotonic()
         trials = study.get_trials(deepcopy=False)
@@ -65,12 +64,10 @@ class Display:
         """Show how the study stands now."""
         trials = self._study.get_trials(deepcopy=False)
         tally = count(trials, epochs=self._epochs)
-        values = [
-            trial.value for trial in trials if trial.state.name == "COMPLETE" and trial.value is not None
-        ]
-        self.best_value = max(values, default=None)
+        best = attributes.best_of(trials)
+        self.best_value = None if best is None else best.value
         if self._live is not None:
-            self._live.update(self._table(trials, tally), refresh=True)
+            self._live.update(self._table(trials, best, tally), refresh=True)
             return
         for trial in trials:
             if trial.state.is_finished() and trial.number not in self._said:
@@ -94,9 +91,9 @@ class Display:
         values = shown(self._space.values_of(trial.params))
         score = "" if trial.value is None else f" {trial.value:.4f}"
         detail = f": {attributes.reason(trial)}" if trial.state.name != "COMPLETE" else ""
-        return f"trial {trial.number} {trial.state.name.lower()}{score} ({values}){detail}"
+        return f"trial {trial.number} {attributes.state_of(trial)}{score} ({values}){detail}"
 
-    def _table(self, trials: list[FrozenTrial], tally: Tally) -> Any:
+    def _table(self, trials: list[FrozenTrial], best: FrozenTrial | None, tally: Tally) -> Any:
         from rich.box import SIMPLE_HEAD
         from rich.console import Group
         from rich.table import Table
@@ -106,21 +103,19 @@ class Display:
         keys = self._space.keys
         for column in ("trial", "state", "epoch", "accuracy", *(key.rsplit(".", 1)[-1] for key in keys)):
             table.add_column(column, justify="left" if column == "state" else "right", overflow="fold")
-        best = max((trial for trial in trials if trial.state.name == "COMPLETE"), key=_value, default=None)
         for trial in _of_interest(trials, best):
             last, values = trial.last_step, self._space.values_of(trial.params)
             score = "" if last is None else f"{trial.value or trial.intermediate_values[last]:.4f}"
             table.add_row(
                 str(trial.number),
-                "best" if trial is best else trial.state.name.lower(),
+                "best" if trial is best else attributes.state_of(trial),
                 f"{last or 0}/{attributes.planned(trial, self._epochs)}",
                 score,
                 *(str(values.get(key, "")) for key in keys),
                 style="bold green" if trial is best else None,
             )
-        states = ", ".join(f"{number} {name}" for name, number in tally.states().items() if number)
         spent = f"epochs: {tally.epochs_spent} spent, {tally.epochs_saved} saved by pruning"
-        return Group(table, Text(f"{states}\n{self._standing(tally)}\n{spent}"))
+        return Group(table, Text(f"{tally.shown}\n{self._standing(tally)}\n{spent}"))
 
 
 def shown(values: Values) -> str:
@@ -134,7 +129,3 @@ def _of_interest(trials: list[FrozenTrial], best: FrozenTrial | None) -> list[Fr
     ended = [trial for trial in trials if trial.state.is_finished() and trial is not best]
     chosen = ([best] if best else []) + running + ended[::-1]
     return sorted(chosen[:_ROWS], key=lambda trial: trial.number)
-
-
-def _value(trial: FrozenTrial) -> tuple[float, int]:
-    return trial.value or 0.0, -trial.number

@@ -72,11 +72,10 @@ def rows_of(study: Study, space: Space, *, epochs: int) -> list[Row]:
     gone = attributes.superseded(trials)
     found = []
     for trial in trials:
-        state = "failed" if trial.state.name == "FAIL" else trial.state.name.lower()
         found.append(
             Row(
                 number=trial.number,
-                state="retried" if trial.number in gone else state,
+                state="retried" if trial.number in gone else attributes.state_of(trial),
                 value=trial.value,
                 curve=dict(sorted(trial.intermediate_values.items())),
                 planned=attributes.planned(trial, epochs),

@@ -156,7 +156,7 @@ def _find(content: Any, key: str) -> Any:
 
 def _is_inside(entry: Entry, value: Any) -> bool:
     if isinstance(entry, Choice):
-        return any(choice == value and type(choice) is type(value) for choice in entry.choices)
+        return any(_is_same(choice, value) for choice in entry.choices)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return is_number and entry.low <= value <= entry.high
 

@@ -40,6 +40,10 @@ class Budget:
     trials: int
     until: float | None = None
 
+    def is_reached(self, best: float | None) -> bool:
+        """Whether the best validation accuracy so far is good enough."""
+        return self.until is not None and best is not None and best >= self.until
+
 
 def describe_setting(params: Params, identity: Mapping[str, str]) -> dict[str, Any]:
     """What all trials of a study have in common: seed, space, the fixed parameters, data and code.
@@ -123,7 +127,8 @@ def claim(
         trials = mend(study, worker.folder)
         waiting = [trial.number for trial in trials if trial.state.name == "WAITING"]
         begun = len(trials) - len(waiting) - len(attributes.superseded(trials))
-        if begun >= budget.trials or _is_good_enough(trials, budget.until):
+        best = attributes.best_of(trials)
+        if begun >= budget.trials or budget.is_reached(best.value if best else None):
             return None
         number = waiting[0] if waiting else len(trials)
         study.sampler = _sampler(params.tune, seed=_seed(params.seed, number))
@@ -209,8 +214,7 @@ def tally(study: Study, *, epochs: int) -> Tally:
 
 def best_trial(study: Study) -> FrozenTrial | None:
     """The complete trial of the highest value, the first of equals; None while there is none."""
-    complete = [trial for trial in study.get_trials(deepcopy=False) if trial.state.name == "COMPLETE"]
-    return max(complete, key=lambda trial: (trial.value or 0.0, -trial.number), default=None)
+    return attributes.best_of(study.get_trials(deepcopy=False))
 
 
 def _create(store: Store, name: str, params: Params) -> Study:
@@ -256,12 +260,6 @@ def _differences(known: Any, present: Any, name: str = "") -> list[str]:
         for key in sorted(known.keys() | present.keys())
         for found in _differences(known.get(key), present.get(key), f"{name}.{key}" if name else key)
     ]
-
-
-def _is_good_enough(trials: list[FrozenTrial], until: float | None) -> bool:
-    if until is None:
-        return False
-    return any(trial.state.name == "COMPLETE" and (trial.value or 0.0) >= until for trial in trials)
 
 
 def _seed(seed: int, number: int) -> int:

@@ -101,6 +101,11 @@ class Summary:
     ended_by: str
     seconds: float
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a signal ended the command."""
+        return self.ended_by.startswith("SIG")
+
     def to_json(self) -> dict[str, Any]:
         """The line of `--json`."""
         return {
@@ -147,7 +152,7 @@ def run(plan: Plan) -> tuple[Summary, Study]:
     )
     crew = _Crew(work, plan.jobs, store=store, study=study)
     epochs = plan.params.train.epochs
-    with Display(study, space, epochs=epochs, plan_trials=plan.budget.trials, jobs=plan.jobs) as display:
+    with Display(study, space, epochs=epochs, plan_trials=plan.budget.trials) as display:
         ended_by = _watch(plan, crew, store, display, started)
     with store.errors():
         best = best_trial(study)
@@ -194,14 +199,13 @@ def _watch(plan: Plan, crew: _Crew, store: Store, display: Display, started: flo
                     return heard[0]
                 if deadline is not None and time.monotonic() > deadline:
                     return "timeout"
-                if display.best_value is not None and display.best_value >= (plan.budget.until or 2):
+                if plan.budget.is_reached(display.best_value):
                     return "until"
         finally:
             crew.stop()
             with store.errors():
                 display.update()
-    reached = plan.budget.until is not None and (display.best_value or 0) >= plan.budget.until
-    return "until" if reached else "trials"
+    return "until" if plan.budget.is_reached(display.best_value) else "trials"
 
 
 @contextmanager

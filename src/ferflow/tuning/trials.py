@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from ferflow.tuning.storage import quiet
 
 if TYPE_CHECKING:
-    from optuna import Study
+    from optuna import Study, Trial
     from optuna.trial import FrozenTrial
 
 INTERRUPTED = "interrupted: "
@@ -63,6 +63,11 @@ class Tally:
         """State to number of trials."""
         return {name: number for name, number in asdict(self).items() if not name.startswith("epochs")}
 
+    @property
+    def shown(self) -> str:
+        """The states that trials have, as a line."""
+        return ", ".join(f"{number} {name}" for name, number in self.states().items() if number)
+
 
 def superseded(trials: Iterable[FrozenTrial]) -> set[int]:
     """Numbers of the trials that went on as another one."""
@@ -82,7 +87,7 @@ def count(trials: list[FrozenTrial], *, epochs: int) -> Tally:
         if trial.number in gone:
             numbers["retried"] += 1
             continue
-        state = {"fail": "failed"}.get(trial.state.name.lower(), trial.state.name.lower())
+        state = state_of(trial)
         numbers[state] += 1
         numbers["epochs_spent"] += trial.last_step or 0
         if state == "pruned":
@@ -90,12 +95,23 @@ def count(trials: list[FrozenTrial], *, epochs: int) -> Tally:
     return Tally(**numbers)
 
 
+def state_of(trial: FrozenTrial) -> str:
+    """The state of a trial: `complete`, `pruned`, `failed`, `running` or `waiting`."""
+    return "failed" if trial.state.name == "FAIL" else trial.state.name.lower()
+
+
+def best_of(trials: Iterable[FrozenTrial]) -> FrozenTrial | None:
+    """The complete trial of the highest value, the first of equals; None while there is none."""
+    complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
+    return max(complete, key=lambda trial: (trial.value or 0.0, -trial.number), default=None)
+
+
 def planned(trial: FrozenTrial, epochs: int) -> int:
     """How many epochs a trial takes if it is not pruned."""
     return int(trial.params.get("train.epochs", epochs))
 
 
-def origin(trial: FrozenTrial) -> int:
+def origin(trial: FrozenTrial | Trial) -> int:
     """The number under which a trial was first tried."""
     return int(trial.user_attrs.get("origin", trial.number))
 

@@ -128,7 +128,7 @@ def _run_trial(
 ) -> None:
     """Run a trial and tell the study how it ended."""
     report = _Report(study, store, trial)
-    folder = work.trial_folder(trial.user_attrs.get("origin", trial.number))
+    folder = work.trial_folder(attributes.origin(trial))
     try:
         task = Task(space.params_with(values), folder, work.train)
         value = (
