@@ -14,6 +14,7 @@ import pytest
 
 from ferflow.errors import OutputError
 from ferflow.files import atomic_directory, atomic_file, output_error, sha256_of, stage_lock, write_json
+from tests.full_disk import file_size_limit
 
 
 def test_atomic_directory_replaces_the_old_one_whole(tmp_path):
@@ -139,3 +140,12 @@ def test_stage_lock_waits_for_the_holder_and_is_freed_by_its_death(tmp_path):
 def test_stage_lock_is_free_without_another_run(tmp_path):
     with stage_lock("train", directory=tmp_path) as was_free:
         assert was_free
+
+
+def test_stage_lock_on_a_full_disk_is_a_readable_error(tmp_path):
+    with (
+        file_size_limit(0),
+        pytest.raises(OutputError, match=r"train\.lock: cannot be written"),
+        stage_lock("train", directory=tmp_path),
+    ):
+        pass

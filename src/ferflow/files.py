@@ -123,10 +123,14 @@ def stage_lock(stage: str, *, directory: Path, on_wait: Any = None) -> Iterator[
 
     Yields:
         True if the lock was free, False if another run had to be waited for.
+
+    Raises:
+        OutputError: The lock file cannot be made or written.
     """
+    path = directory / f"{stage}.lock"
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        stream = (directory / f"{stage}.lock").open("a+", encoding="utf-8")
+        stream = path.open("a+b", buffering=0)
     except OSError as error:
         raise output_error(directory, error) from error
     with stream:
@@ -137,13 +141,14 @@ def stage_lock(stage: str, *, directory: Path, on_wait: Any = None) -> Iterator[
             was_free = False
             stream.seek(0)
             if on_wait is not None:
-                on_wait(
-                    f"stage {stage} is being run by {stream.read().strip() or 'another process'}; waiting"
-                )
+                holder = stream.read().decode(errors="replace").strip() or "another process"
+                on_wait(f"stage {stage} is being run by {holder}; waiting")
             fcntl.flock(stream, fcntl.LOCK_EX)
-        stream.truncate(0)
-        stream.write(f"process {os.getpid()}")
-        stream.flush()
+        try:
+            stream.truncate(0)
+            stream.write(f"process {os.getpid()}".encode())
+        except OSError as error:
+            raise output_error(path, error) from error
         yield was_free
 
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import resource
 import tarfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +17,7 @@ from ferflow.params import DownloadParams, Params
 from ferflow.stages import download
 from tests.bad_inputs import BAD_INPUTS, BadInput
 from tests.conftest import TABLE_1
+from tests.full_disk import file_size_limit
 from tests.source_files import layout, write_csv, write_folder, write_zip
 
 
@@ -33,17 +31,6 @@ def run(sample_params: Params, folder: Path, **changes: Any) -> download.Downloa
 def read_table(folder: Path) -> ImageTable:
     raw = folder / "out" / "raw"
     return ImageTable.read(raw / "images.npz", raw / "index.csv")
-
-
-@contextmanager
-def file_size_limit(num_bytes: int) -> Iterator[None]:
-    """Writes beyond it fail in the kernel, as they do on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("bad_input", BAD_INPUTS.values(), ids=BAD_INPUTS.keys())

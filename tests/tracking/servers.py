@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
@@ -98,35 +99,66 @@ class MlflowServer:
             self._process = None
 
 
-@contextmanager
-def postgresql() -> Iterator[str]:
-    """A PostgreSQL server with an empty database.
+class PostgresqlServer:
+    """A PostgreSQL server with an empty database, to be killed, as by a power cut, and started again."""
 
-    Yields:
-        Its address, as SQLAlchemy takes it.
-    """
-    programs = _postgresql_programs()
-    # Not a folder of pytest: only its owner can enter those, and PostgreSQL refuses to run as root.
-    folder = Path(tempfile.mkdtemp(prefix="ferflow-postgresql-"))
-    user = {}
-    if os.geteuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-        user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-    port = free_port()
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
-    initdb = [programs / "initdb", "-D", folder / "data", "-A", "trust", "-U", "ferflow", "--no-sync"]
-    subprocess.run(initdb, check=True, **quiet, **user)
-    command = [programs / "postgres", "-D", folder / "data", "-k", folder, "-h", "127.0.0.1", "-p", str(port)]
-    process = subprocess.Popen(command, **quiet, **user)
+    def __init__(self) -> None:
+        self._programs = _postgresql_programs()
+        # Not a folder of pytest: only its owner can enter those, and PostgreSQL refuses to run as root.
+        self._folder = Path(tempfile.mkdtemp(prefix="ferflow-postgresql-"))
+        self._port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._options: dict[str, Any] = {
+            "stdout": subprocess.DEVNULL,
+            "stderr": subprocess.DEVNULL,
+            "cwd": self._folder,
+        }
+        if os.geteuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            os.chown(self._folder, nobody.pw_uid, nobody.pw_gid)
+            self._options |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        data = self._folder / "data"
+        command = [self._programs / "initdb", "-D", data, "-A", "trust", "-U", "ferflow", "--no-sync"]
+        subprocess.run(command, check=True, **self._options)
+
+    @property
+    def url(self) -> str:
+        """Its address, as SQLAlchemy takes it."""
+        return f"postgresql://ferflow@127.0.0.1:{self._port}/postgres"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        place = ["-D", self._folder / "data", "-k", self._folder, "-h", "127.0.0.1", "-p", str(self._port)]
+        self._process = subprocess.Popen(
+            [self._programs / "postgres", *place], start_new_session=True, **self._options
+        )
+        _wait_for(lambda: psycopg.connect(self.url).close() is None, psycopg.OperationalError)
+
+    def kill(self) -> None:
+        """End it at once with all its processes, by signal 9."""
+        if self._process is not None:
+            # Each process of a connection has a session of its own.
+            process = psutil.Process(self._process.pid)
+            for each in [process, *process.children(recursive=True)]:
+                each.kill()
+            self._process.wait()
+            self._process = None
+
+    def remove(self) -> None:
+        """End it for good."""
+        self.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+@contextmanager
+def postgresql() -> Iterator[PostgresqlServer]:
+    """A PostgreSQL server that runs, and is gone at the end."""
+    server = PostgresqlServer()
     try:
-        address = f"postgresql://ferflow@127.0.0.1:{port}/postgres"
-        _wait_for(lambda: psycopg.connect(address).close() is None, psycopg.OperationalError)
-        yield address
+        server.start()
+        yield server
     finally:
-        process.send_signal(signal.SIGINT)  # Its fast shutdown.
-        process.wait()
-        shutil.rmtree(folder)
+        server.remove()
 
 
 def _postgresql_programs() -> Path:

@@ -43,9 +43,9 @@ def address(request, embedded: Path, monkeypatch):
     if request.param == "SQLite":
         yield None
         return
-    with postgresql() as uri:
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-        yield uri
+    with postgresql() as server:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", server.url)
+        yield server.url
 
 
 def test_four_workers_of_fifty_runs_lose_nothing_and_see_no_lock(embedded: Path, address: str | None):

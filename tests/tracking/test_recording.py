@@ -23,6 +23,7 @@ from ferflow.tracking.recording import recorded_training
 from ferflow.tracking.scoring import record_evaluation, send_reports
 from ferflow.tracking.sent import is_complete
 from ferflow.tracking.system import Sampler, cpu_times, cpu_use
+from tests.full_disk import file_size_limit
 from tests.tracking.small_repository import write_repository
 
 
@@ -84,15 +85,12 @@ def test_off_records_nothing(embedded: Path, params: Params, monkeypatch):
     assert not (embedded / JOURNALS).exists()
 
 
-def test_a_full_disk_under_the_journal_costs_one_line_and_no_training(
-    embedded: Path, params: Params, monkeypatch, capsys
-):
+def test_a_full_disk_under_the_journal_costs_one_line_and_no_training(embedded: Path, params: Params, capsys):
     with pytest.raises(ModelError), recorded_training(embedded, params) as on_epoch:
         on_epoch(_row(1))
-        (journal,) = all_journals(embedded)
-        shutil.rmtree(journal.folder)  # Whatever the reason: it cannot be written.
-        on_epoch(_row(2))
-        on_epoch(_row(3))
+        with file_size_limit(0):
+            on_epoch(_row(2))
+            on_epoch(_row(3))
         raise ModelError("the end")
     printed = capsys.readouterr().err
     assert printed.count("the run is no longer recorded") == 1

@@ -12,18 +12,16 @@ from ferflow.tuning import trials as attributes
 from ferflow.tuning.storage import Address, Store, mend_journal, parse_address
 from ferflow.tuning.study import load_study
 from ferflow.tuning.sweep import run
+from tests.tracking import servers
 from tests.tuning.light_sweep import STUDY, LightSweep, light_plan
-from tests.tuning.servers import PostgresqlServer
 
 _WORKERS, _TRIALS = 8, 200
 
 
 @pytest.fixture(scope="module")
 def postgresql():
-    server = PostgresqlServer()
-    server.start()
-    yield server
-    server.remove()
+    with servers.postgresql() as server:
+        yield server
 
 
 @pytest.fixture(params=["studies.db", "studies.journal", "PostgreSQL"])
