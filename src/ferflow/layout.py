@@ -10,6 +10,8 @@ FILTERED = Path("data/filtered")
 SPLIT = Path("data/split")
 MODEL = Path("models/model.keras")
 REPORTS = Path("reports")
+# The registered model as ONNX; `ferflow export` writes it.
+EXPORT = Path("export")
 
 # Not results: locks of running stages and training state to go on from.
 LOCKS = Path(".ferflow/locks")
