@@ -52,17 +52,34 @@ def decode_face(content: bytes, *, max_pixels: int) -> Images:
         (48, 48) uint8, 0-255, grey.
 
     Raises:
+        BadImageError: As of `decode_image`.
+    """
+    return to_grey_face(decode_image(content, max_pixels=max_pixels))
+
+
+def decode_image(content: bytes, *, max_pixels: int, limit: str = "download.max_image_pixels") -> Images:
+    """Decode an image file, upright, at its own size and colour.
+
+    Args:
+        content: The bytes of the file.
+        max_pixels: Width times height that the header may claim.
+        limit: What the message calls `max_pixels`.
+
+    Returns:
+        (H, W) uint8 where the file is grey, else (H, W, 3), blue first.
+
+    Raises:
         BadImageError: The file is empty, damaged, cut short, of an unknown format, larger than
             `max_pixels`, of 16 bits a channel, or CMYK.
     """
-    _check_header(_read_header(content), max_pixels)
+    _check_header(_read_header(content), max_pixels, limit)
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_ANYCOLOR)
     except cv2.error as error:
         raise BadImageError(f"cannot be decoded ({error.err})") from error
     if image is None:
         raise BadImageError("cannot be decoded: damaged or cut short")
-    return to_grey_face(np.asarray(image, np.uint8))
+    return np.asarray(image, np.uint8)
 
 
 def to_grey_face(image: Images) -> Images:
@@ -86,13 +103,11 @@ def to_grey_face(image: Images) -> Images:
     return np.ascontiguousarray(grey, dtype=np.uint8)
 
 
-def _check_header(header: _Header, max_pixels: int) -> None:
+def _check_header(header: _Header, max_pixels: int, limit: str) -> None:
     if header.width < 1 or header.height < 1:
         raise BadImageError(f"claims {header.width}x{header.height} pixels")
     if header.width * header.height > max_pixels:
-        raise BadImageError(
-            f"claims {header.width}x{header.height} pixels, more than download.max_image_pixels {max_pixels}"
-        )
+        raise BadImageError(f"claims {header.width}x{header.height} pixels, more than {limit} {max_pixels}")
     if header.bits > 8:
         raise BadImageError(f"{header.bits} bits a channel, expected 8; convert it")
     if header.channels == 4:

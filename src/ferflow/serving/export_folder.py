@@ -1,0 +1,134 @@
+"""The export folder as its reader sees it: `export.json`, and files that are what it says they are.
+
+`ferflow export` writes the folder: `model.onnx` and `model.int8.onnx` (images in, probabilities and
+maps out), `export.json`, `model_card.md` and, where the pipeline found faces by YuNet, `detector.onnx`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from ferflow.errors import ModelError
+from ferflow.labels import EMOTIONS, IMAGE_SIZE
+
+Precision = Literal["float32", "int8"]
+
+DESCRIPTION = "export.json"
+DETECTOR = "detector.onnx"
+MODELS: dict[str, str] = {"float32": "model.onnx", "int8": "model.int8.onnx"}
+_CURE = "write the folder with 'ferflow export', or name another one"
+
+
+@dataclass(frozen=True)
+class Description:
+    """What `export.json` says of the model.
+
+    Attributes:
+        name: Of the registered model.
+        version: Of the registry; None for a bare .keras file.
+        run_id: Of the run that trained it; None for a bare .keras file.
+        model_sha256: Of the .keras file.
+        labels: The emotions, in the order of the probabilities.
+        image_size: Side of a face in pixels.
+        test_time_augmentation: Views whose mean is taken: none, flip or ten_crop.
+        temperature: Of the confidence; None where none was fitted.
+        detector: `yunet`, with its file in the folder, or `haar`, whose cascades come with OpenCV.
+        detector_sha256: Of that file; None for haar.
+        files: File name to SHA-256.
+        checks: Figures of the export.
+    """
+
+    name: str
+    version: str | None
+    run_id: str | None
+    model_sha256: str
+    labels: tuple[str, ...]
+    image_size: int
+    test_time_augmentation: str
+    temperature: float | None
+    detector: Literal["yunet", "haar"]
+    detector_sha256: str | None
+    files: dict[str, str]
+    checks: dict[str, Any]
+
+
+def read_description(folder: Path) -> Description:
+    """Read and check `export.json`.
+
+    Raises:
+        ModelError: It is missing, damaged, or describes a model that this ferflow cannot use.
+    """
+    path = folder / DESCRIPTION
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise ModelError(f"{path}: not found, so there is no exported model; {_CURE}") from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: damaged ({error}); {_CURE}") from error
+    names = {field.name for field in fields(Description)}
+    missing = sorted(names - set(content)) if isinstance(content, dict) else sorted(names)
+    if missing:
+        raise ModelError(f"{path}: lacks {', '.join(missing)}; {_CURE}")
+    description = Description(
+        **{name: content[name] for name in names} | {"labels": tuple(content["labels"])}
+    )
+    _check(description, path)
+    return description
+
+
+def read_file(folder: Path, name: str, description: Description) -> bytes:
+    """Read a file of the folder and see that it is the one that was exported.
+
+    Raises:
+        ModelError: The file is missing or another one.
+    """
+    path = folder / name
+    expected = description.files.get(name)
+    if expected is None:
+        raise ModelError(f"{folder / DESCRIPTION}: names no {name}; {_CURE}")
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"{path}: not found, but {DESCRIPTION} names it; {_CURE}") from None
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); {_CURE}") from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        raise ModelError(
+            f"{path}: damaged or another file: {len(content):,} bytes with sha256 {found}, "
+            f"expected {expected}; {_CURE}"
+        )
+    return content
+
+
+def _check(description: Description, path: Path) -> None:
+    temperature = description.temperature
+    expected: list[tuple[str, bool, str]] = [
+        ("labels", description.labels == EMOTIONS, ", ".join(EMOTIONS)),
+        ("image_size", description.image_size == IMAGE_SIZE, str(IMAGE_SIZE)),
+        (
+            "temperature",
+            temperature is None or (isinstance(temperature, int | float) and temperature > 0),
+            "null or a number above 0",
+        ),
+        ("detector", description.detector in ("yunet", "haar"), "yunet or haar"),
+        ("files", isinstance(description.files, dict), "file names with their SHA-256"),
+    ]
+    for key, is_right, wanted in expected:
+        if not is_right:
+            raise ModelError(f"{path}: {key} is {getattr(description, key)!r}, expected {wanted}; {_CURE}")
+
+
+def model_file(precision: str) -> str:
+    """Name of the model's file.
+
+    Raises:
+        ModelError: There is no such precision.
+    """
+    if precision not in MODELS:
+        raise ModelError(f"precision is {precision!r}, expected {' or '.join(get_args(Precision))}")
+    return MODELS[precision]

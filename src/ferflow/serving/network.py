@@ -1,0 +1,121 @@
+"""The exported network under ONNX Runtime: faces in, probabilities and maps out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferflow.data.store import Images
+from ferflow.errors import ModelError
+from ferflow.labels import EMOTIONS, IMAGE_SIZE
+from ferflow.serving.export_folder import Description, Precision, model_file, read_file
+
+Probabilities = NDArray[np.float32]
+Maps = NDArray[np.float32]
+
+# Faces of one call: ten views of each at once are enough to keep the cores busy, and bound the memory.
+_BATCH = 32
+_SILENT = 3  # ONNX Runtime's severity "error": its warnings are not for users of ferflow
+
+
+class Network:
+    """An exported network, loaded; safe to call from several threads.
+
+    Args:
+        folder: The export folder.
+        description: Its `export.json`.
+        precision: `float32` or `int8`.
+        threads: Threads of one call; None: as many as this process has cores.
+
+    Raises:
+        ModelError: The file is missing, damaged, another one, or no network of `ferflow export`.
+    """
+
+    def __init__(
+        self, folder: Path, description: Description, *, precision: Precision, threads: int | None
+    ) -> None:
+        if threads is not None and threads < 1:
+            raise ModelError(f"threads is {threads}, expected 1 or more")
+        self._path = folder / model_file(precision)
+        content = read_file(folder, self._path.name, description)
+        with self._errors("load"):
+            self._session = _session(content, threads)
+        outputs = [output.name for output in self._session.get_outputs()]
+        if outputs != ["probabilities", "maps"]:
+            raise ModelError(
+                f"{self._path}: its outputs are {outputs}, expected probabilities and maps; "
+                "write the folder again with 'ferflow export'"
+            )
+
+    def predict(self, faces: Images) -> Probabilities:
+        """(N, 48, 48) uint8 faces to (N, 7) float32 probabilities; N may be 0."""
+        batches = [self._run(["probabilities"], batch)[0] for batch in _batches(faces)]
+        return np.concatenate(batches) if batches else np.zeros((0, len(EMOTIONS)), np.float32)
+
+    def explain(self, faces: Images) -> tuple[Probabilities, Maps]:
+        """(N, 48, 48) uint8 faces, N at least 1, to (N, 7) probabilities and (N, 7, h, w) maps, float32."""
+        batches = [self._run(["probabilities", "maps"], batch) for batch in _batches(faces)]
+        return np.concatenate([batch[0] for batch in batches]), np.concatenate(
+            [batch[1] for batch in batches]
+        )
+
+    def _run(self, outputs: list[str], faces: Images) -> list[NDArray[np.float32]]:
+        with self._errors("run"):
+            results: list[NDArray[np.float32]] = self._session.run(outputs, {"images": faces})
+        return results
+
+    @contextmanager
+    def _errors(self, verb: str) -> Iterator[None]:
+        from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+        failures = (
+            state.EPFail,
+            state.Fail,
+            state.InvalidArgument,
+            state.InvalidGraph,
+            state.InvalidProtobuf,
+            state.NotImplemented,
+            state.RuntimeException,
+        )
+        try:
+            yield
+        except failures as error:
+            reason = " ".join(str(error).split())
+            raise ModelError(
+                f"{self._path}: ONNX Runtime cannot {verb} it ({reason}); "
+                "write the folder again with 'ferflow export'"
+            ) from error
+
+
+def check_faces(faces: NDArray[Any]) -> Images:
+    """The faces as one block of memory.
+
+    Raises:
+        ModelError: They are not (N, 48, 48) uint8.
+    """
+    if faces.dtype != np.uint8 or faces.ndim != 3 or faces.shape[1:] != (IMAGE_SIZE, IMAGE_SIZE):
+        raise ModelError(
+            f"faces are {faces.dtype} {faces.shape}, expected uint8 (N, {IMAGE_SIZE}, {IMAGE_SIZE})"
+        )
+    return np.ascontiguousarray(faces)
+
+
+def _batches(faces: Images) -> list[Images]:
+    checked = check_faces(faces)
+    return [checked[start : start + _BATCH] for start in range(0, len(checked), _BATCH)]
+
+
+def _session(content: bytes, threads: int | None) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # Of its own accord ONNX Runtime counts the machine's cores, not those that this process may use.
+    options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+    options.log_severity_level = _SILENT
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

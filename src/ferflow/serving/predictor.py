@@ -1,0 +1,239 @@
+"""`Predictor`: pictures in, faces with their emotions out; by ONNX Runtime and OpenCV alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ferflow.data.images import BadImageError, decode_image, to_grey_face
+from ferflow.data.store import Images
+from ferflow.labels import EMOTIONS, IMAGE_SIZE
+from ferflow.layout import EXPORT
+from ferflow.serving.crop import cut_face
+from ferflow.serving.export_folder import Description, Precision, read_description
+from ferflow.serving.finder import Found, open_finder
+from ferflow.serving.network import Network, Probabilities, check_faces
+
+Picture = str | Path | bytes | NDArray[np.uint8]
+
+# A face whose box is smaller than this, in pixels of the photo, is answered but marked.
+TINY = 24
+MIN_SCORE = 0.6
+MAX_PIXELS = 40_000_000
+_LEAST_PROBABILITY = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """A face and what it shows.
+
+    Attributes:
+        box: Left, top, width, height in pixels of the upright picture; a part may lie outside.
+        score: How sure the detector is, 0-1; None where none looked.
+        probabilities: (7,) float32, in the order of `EMOTIONS`.
+        emotion: The most probable one.
+        confidence: Its probability after temperature scaling, 0-1.
+        crop: (48, 48) uint8, 0-255, grey: what the network saw.
+        is_tiny: The box is so small that the answer is hardly more than a guess.
+    """
+
+    box: tuple[int, int, int, int]
+    score: float | None
+    probabilities: NDArray[np.float32]
+    emotion: str
+    confidence: float
+    crop: Images
+    is_tiny: bool
+
+
+class Predictor:
+    """Finds faces in pictures and reads their emotions; safe to call from several threads.
+
+    A picture is a path, the bytes of a JPEG, PNG or BMP file, or an (H, W) or (H, W, 3) uint8 array,
+    blue first as OpenCV decodes. EXIF orientation is applied to files.
+
+    Args:
+        folder: What `ferflow export` wrote.
+        precision: `float32`, or `int8`: faster, and a little less exact.
+        threads: Threads of the network; None: as many as this process has cores.
+        min_score: Detector's score from which a face counts, above 0 and at most 1.
+        max_pixels: Width times height that a picture may claim.
+
+    Raises:
+        ModelError: The folder is missing or damaged, or an argument is out of range.
+        DetectorError: The detector cannot be used.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path = EXPORT,
+        *,
+        precision: Precision = "float32",
+        threads: int | None = None,
+        min_score: float = MIN_SCORE,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
+        place = Path(folder)
+        self.description: Description = read_description(place)
+        self._finder = open_finder(place, self.description, min_score=min_score)
+        self._network = Network(place, self.description, precision=precision, threads=threads)
+        self._max_pixels = max_pixels
+
+    def predict(self, image: Picture) -> list[Face]:
+        """The faces of one picture, from left to right; none is an empty list.
+
+        Raises:
+            BadImageError: The picture cannot be read.
+        """
+        return self.predict_many([image])[0]
+
+    def predict_many(self, images: Iterable[Picture]) -> list[list[Face]]:
+        """The faces of many pictures, read in common batches.
+
+        Raises:
+            BadImageError: A picture cannot be read.
+        """
+        found: list[list[Found]] = []
+        crops: list[Images] = []
+        for number, image in enumerate(images):
+            picture = self.decode(image, number=number)
+            found.append(self._finder.find(picture))
+            grey = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+            crops += [cut_face(np.asarray(grey, np.uint8), face.box) for face in found[-1]]
+        probabilities = iter(self.predict_faces(_stack(crops)))
+        remaining = iter(crops)
+        return [
+            [self._face(face.box, face.score, next(probabilities), next(remaining)) for face in faces]
+            for faces in found
+        ]
+
+    def whole_image(self, image: Picture) -> Face:
+        """The emotion of a picture that is a cut-out face already; see `whole_images`."""
+        return self.whole_images([image])[0]
+
+    def whole_images(self, images: Iterable[Picture]) -> list[Face]:
+        """The emotions of pictures that are cut-out faces already, as those of the data set are.
+
+        No detector looks: the largest centred square is the face, as `decode_face` takes it.
+
+        Raises:
+            BadImageError: A picture cannot be read.
+        """
+        pictures = [self.decode(image, number=number) for number, image in enumerate(images)]
+        crops = [to_grey_face(picture) for picture in pictures]
+        boxes = [_centred_square(picture) for picture in pictures]
+        answers = self.predict_faces(_stack(crops))
+        return [
+            self._face(box, None, probabilities, crop)
+            for box, probabilities, crop in zip(boxes, answers, crops, strict=True)
+        ]
+
+    def predict_faces(self, faces: Images) -> Probabilities:
+        """(N, 48, 48) uint8 grey faces to (N, 7) float32 probabilities, in the order of `EMOTIONS`.
+
+        Raises:
+            ModelError: The faces have another shape or type.
+        """
+        return self._network.predict(faces)
+
+    def explain_faces(self, faces: Images) -> tuple[Probabilities, NDArray[np.float32]]:
+        """What the network looked at for the emotion that it names, by Grad-CAM.
+
+        Args:
+            faces: (N, 48, 48) uint8, grey.
+
+        Returns:
+            (N, 7) float32 probabilities and (N, 48, 48) float32 heatmaps: what speaks for the most
+            probable emotion, 0-1, 1 at the strongest place; all 0 where nothing does.
+
+        Raises:
+            ModelError: The faces have another shape or type.
+        """
+        if len(check_faces(faces)) == 0:
+            return self.predict_faces(faces), np.zeros((0, IMAGE_SIZE, IMAGE_SIZE), np.float32)
+        probabilities, maps = self._network.explain(faces)
+        chosen = maps[np.arange(len(maps)), probabilities.argmax(axis=1)]
+        return probabilities, np.stack([_heatmap(one) for one in chosen])
+
+    def confidence(self, probabilities: NDArray[np.float32]) -> float:
+        """The confidence of an answer: the highest of (7,) probabilities after temperature scaling.
+
+        That is max softmax(log p / T) with the temperature T of `export.json` (Guo et al. 2017).
+        """
+        scaled = np.log(np.maximum(probabilities.astype(np.float64), _LEAST_PROBABILITY))
+        scaled /= self.description.temperature or 1.0
+        exponentials = np.exp(scaled - scaled.max())
+        return float(exponentials.max() / exponentials.sum())
+
+    def decode(self, image: Picture, *, number: int = 0) -> Images:
+        """A picture as (H, W) or (H, W, 3) uint8 pixels, upright, blue first.
+
+        Args:
+            image: The picture.
+            number: Its number, to name it by where it has no path.
+
+        Raises:
+            BadImageError: The picture cannot be read; the message names it.
+        """
+        if isinstance(image, np.ndarray):
+            return _checked(image, number)
+        name = f"picture {number}" if isinstance(image, bytes) else str(image)
+        try:
+            content = image if isinstance(image, bytes) else Path(image).read_bytes()
+            return decode_image(content, max_pixels=self._max_pixels, limit="the limit of")
+        except BadImageError as error:
+            raise BadImageError(f"{name}: {error}") from error
+        except OSError as error:
+            raise BadImageError(f"{name}: cannot be read ({error.strerror})") from error
+
+    def _face(
+        self,
+        box: tuple[float, float, float, float],
+        score: float | None,
+        probabilities: NDArray[np.float32],
+        crop: Images,
+    ) -> Face:
+        left, top, width, height = (round(value) for value in box)
+        return Face(
+            box=(left, top, width, height),
+            score=score,
+            probabilities=probabilities,
+            emotion=EMOTIONS[int(probabilities.argmax())],
+            confidence=self.confidence(probabilities),
+            crop=crop,
+            is_tiny=max(width, height) < TINY,
+        )
+
+
+def _checked(image: NDArray[Any], number: int) -> Images:
+    is_picture = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)
+    if image.dtype != np.uint8 or not is_picture or image.size == 0:
+        raise BadImageError(
+            f"picture {number}: is {image.dtype} {image.shape}, expected uint8 (H, W) or (H, W, 3)"
+        )
+    return np.ascontiguousarray(image)
+
+
+def _centred_square(picture: Images) -> tuple[int, int, int, int]:
+    height, width = picture.shape[:2]
+    side = min(height, width)
+    return (width - side) // 2, (height - side) // 2, side, side
+
+
+def _stack(crops: Sequence[Images]) -> Images:
+    return np.stack(crops) if crops else np.zeros((0, IMAGE_SIZE, IMAGE_SIZE), np.uint8)
+
+
+def _heatmap(map_of_emotion: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A map of any size to (48, 48), 0-1, without what speaks against the emotion."""
+    positive = np.maximum(map_of_emotion, 0)
+    enlarged = cv2.resize(positive, (IMAGE_SIZE, IMAGE_SIZE), interpolation=cv2.INTER_LINEAR)
+    highest = float(enlarged.max())
+    scaled = enlarged / highest if highest > 0 else np.zeros_like(enlarged)
+    return np.asarray(scaled, np.float32)
