@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from ferflow import __version__, cli_pipeline, cli_registry, cli_tracking, cli_tune, layout
+from ferflow import __version__, cli_insight, cli_pipeline, cli_registry, cli_tracking, cli_tune, layout
 from ferflow.errors import FerflowError
 from ferflow.progress import say
 
@@ -33,6 +33,7 @@ app.add_typer(cli_registry.commands)
 app.add_typer(cli_tune.commands)
 app.add_typer(cli_tracking.commands, name="track")
 app.add_typer(cli_pipeline.commands)
+app.add_typer(cli_insight.commands)
 
 ParamsOption = Annotated[Path, typer.Option("--params", help="The parameter file.", metavar="FILE")]
 _STAGES = "Pipeline stages, in order (dvc repro runs them)"

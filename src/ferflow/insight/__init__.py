@@ -1,0 +1,1 @@
+"""What the scored images say: labels that are likely wrong, and kinds of images that are hard."""
