@@ -1,6 +1,8 @@
 """Faces in a photo: YuNet where the export folder has it, else OpenCV's Haar cascade.
 
-Both take a look at two scales: a small one for faces that fill the photo and a large one for small faces.
+A photo is looked at with its longest side between 320 and 1280 px: larger ones are reduced, those below
+640 px enlarged up to twice. YuNet sees faces of about 16 to 450 px of what it is given, so that it
+takes a second look at 320 px for faces that fill the photo.
 """
 
 from __future__ import annotations
@@ -17,21 +19,31 @@ from numpy.typing import NDArray
 
 from ferflow.data.store import Images
 from ferflow.errors import DetectorError
-from ferflow.serving.crop import Box
+from ferflow.serving.crop import HAAR_MARGIN, YUNET_MARGIN, Box, Margin, Square, square_around
 from ferflow.serving.export_folder import DETECTOR, Description, read_file
 
-# Longest side, in pixels, that a photo is scaled to for a look.
-_LONGEST = 1280
-_SMALLEST = 320
+# Longest sides in pixels: of the second look and of the smallest first one, of what is enlarged, of all.
+_SMALL, _ENLARGED, _LARGE = 320, 640, 1280
+_MOST_ENLARGEMENT = 2.0
+# Two boxes are one face from this intersection over union on.
 _OVERLAP = 0.3
-_MOST_FACES = 5000
+_MOST_CANDIDATES = 5000
+# Of the cascade: growth a step, smallest face in pixels, votes that score 0.5, frame as share of the side.
+_STEP, _SMALLEST, _HALF_SCORE_VOTES, _FRAME = 1.1, 24, 5, 0.125
 
 
 @dataclass(frozen=True)
 class Found:
-    """A face that was found: its box in pixels of the photo, and the detector's score, 0-1."""
+    """A face that was found.
+
+    Attributes:
+        box: The detector's box, in pixels of the photo; a part may lie outside.
+        square: What to cut out for the network.
+        score: How sure the detector is, 0-1.
+    """
 
     box: Box
+    square: Square
     score: float
 
 
@@ -60,7 +72,7 @@ class YuNetFinder:
         model, nothing = np.frombuffer(content, np.uint8), np.zeros(0, np.uint8)
         try:
             self._network = cv2.FaceDetectorYN.create(
-                "onnx", model, nothing, (_SMALLEST, _SMALLEST), min_score, _OVERLAP, _MOST_FACES
+                "onnx", model, nothing, (_SMALL, _SMALL), min_score, _OVERLAP, _MOST_CANDIDATES
             )
         except cv2.error as error:
             raise self._error(error) from error
@@ -68,16 +80,20 @@ class YuNetFinder:
     def find(self, photo: Images) -> list[Found]:
         """The faces of a (H, W) or (H, W, 3) uint8 photo, from left to right."""
         colour = photo if photo.ndim == 3 else np.asarray(cv2.cvtColor(photo, cv2.COLOR_GRAY2BGR), np.uint8)
-        scale = _scale(photo)
-        scaled = _scaled(colour, scale)
+        longest = max(photo.shape[:2])
+        scales = {first_scale(longest), _SMALL / longest}
+        seen = [candidate for scale in sorted(scales) for candidate in self._look(colour, scale)]
+        return _in_order(_without_doubles(seen), YUNET_MARGIN)
+
+    def _look(self, photo: Images, scale: float) -> list[tuple[Box, float]]:
+        scaled = scaled_by(photo, scale)
         with self._lock:
             try:
                 self._network.setInputSize((scaled.shape[1], scaled.shape[0]))
                 _, rows = self._network.detect(scaled)
             except cv2.error as error:
                 raise self._error(error) from error
-        found = [] if rows is None else [Found(_box(row[:4] / scale), float(row[-1])) for row in rows]
-        return sorted(found, key=lambda face: face.box)
+        return [] if rows is None else [(_box(row[:4] / scale), float(row[-1])) for row in rows]
 
     def _error(self, error: cv2.error) -> DetectorError:
         return DetectorError(
@@ -89,7 +105,8 @@ class YuNetFinder:
 class HaarFinder:
     """OpenCV's cascade `frontalface_alt2`, as the face filter uses it for the drawn sample.
 
-    The score is votes / (votes + 5), where the votes are the hits that were grouped to the box.
+    It slides over the photo in growing sizes; hits close by are grouped, and the size of a group are
+    its votes. The score is votes / (votes + 5).
 
     Args:
         min_score: Score from which a face counts.
@@ -98,23 +115,27 @@ class HaarFinder:
     def __init__(self, *, min_score: float) -> None:
         self._min_score = min_score
         self._lock = threading.Lock()
-        self._cascade = cv2.CascadeClassifier(
-            str(Path(cv2.data.haarcascades) / "haarcascade_frontalface_alt2.xml")
-        )
+        name = "haarcascade_frontalface_alt2.xml"
+        self._cascade = cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / name))
 
     def find(self, photo: Images) -> list[Found]:
         """The faces of a (H, W) or (H, W, 3) uint8 photo, from left to right."""
         grey = photo if photo.ndim == 2 else np.asarray(cv2.cvtColor(photo, cv2.COLOR_BGR2GRAY), np.uint8)
-        scale = _scale(photo)
-        scaled = _scaled(grey, scale)
+        scale = first_scale(max(photo.shape[:2]))
+        scaled = scaled_by(grey, scale)
+        # A cascade finds no face that reaches the border: edge pixels go on around the photo.
+        frame = round(_FRAME * min(scaled.shape))
+        framed = cv2.copyMakeBorder(scaled, *(frame,) * 4, borderType=cv2.BORDER_REPLICATE)
         with self._lock:
-            boxes, votes = self._cascade.detectMultiScale2(scaled, scaleFactor=1.1, minNeighbors=1)
-        found = [
-            Found(_box(np.asarray(box) / scale), vote / (vote + 5))
+            boxes, votes = self._cascade.detectMultiScale2(
+                framed, scaleFactor=_STEP, minNeighbors=1, minSize=(_SMALLEST, _SMALLEST)
+            )
+        seen = [
+            (_box((np.asarray(box) - (frame, frame, 0, 0)) / scale), float(vote / (vote + _HALF_SCORE_VOTES)))
             for box, vote in zip(boxes, votes, strict=True)
-            if vote / (vote + 5) >= self._min_score
         ]
-        return sorted(found, key=lambda face: face.box)
+        likely = [(box, score) for box, score in seen if score >= self._min_score]
+        return _in_order(_without_doubles(likely), HAAR_MARGIN)
 
 
 def open_finder(folder: Path, description: Description, *, min_score: float) -> Finder:
@@ -132,19 +153,31 @@ def open_finder(folder: Path, description: Description, *, min_score: float) -> 
     return YuNetFinder(content, path=folder / DETECTOR, min_score=min_score)
 
 
-def _scale(photo: Images) -> float:
-    longest = int(max(photo.shape[:2]))
-    if longest > _LONGEST:
-        return _LONGEST / longest
-    return max(1.0, _SMALLEST / longest)
+def first_scale(longest: int) -> float:
+    """By how much a photo is enlarged, or reduced, for the look that finds small faces."""
+    enlarged = min(_ENLARGED, _MOST_ENLARGEMENT * longest)
+    return min(_LARGE, max(longest, enlarged, _SMALL)) / longest
 
 
-def _scaled(photo: Images, scale: float) -> Images:
-    if scale == 1:
-        return photo
+def scaled_by(photo: Images, scale: float) -> Images:
+    """A photo enlarged bilinearly or reduced by area."""
     size = (max(1, round(photo.shape[1] * scale)), max(1, round(photo.shape[0] * scale)))
+    if size == (photo.shape[1], photo.shape[0]):
+        return photo
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(photo, size, interpolation=method), np.uint8)
+
+
+def _without_doubles(seen: list[tuple[Box, float]]) -> list[tuple[Box, float]]:
+    """Of boxes that overlap, the surest."""
+    if not seen:
+        return []
+    boxes, scores = [box for box, _ in seen], [score for _, score in seen]
+    return [seen[int(row)] for row in cv2.dnn.NMSBoxes(boxes, scores, 0.0, _OVERLAP)]
+
+
+def _in_order(seen: list[tuple[Box, float]], margin: Margin) -> list[Found]:
+    return [Found(box, square_around(box, margin), score) for box, score in sorted(seen)]
 
 
 def _box(values: NDArray[Any]) -> Box:

@@ -22,7 +22,8 @@ from ferflow.serving.network import Network, Probabilities, check_faces
 
 Picture = str | Path | bytes | NDArray[np.uint8]
 
-# A face whose box is smaller than this, in pixels of the photo, is answered but marked.
+# A face whose box is smaller than this, in pixels of the photo, is answered but marked: FER-2013's faces
+# reduced to 24 px and enlarged again are read 9 points worse than at 48 px, at 20 px 17 points.
 TINY = 24
 MIN_SCORE = 0.6
 MAX_PIXELS = 40_000_000
@@ -105,7 +106,7 @@ class Predictor:
             picture = self.decode(image, number=number)
             found.append(self._finder.find(picture))
             grey = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-            crops += [cut_face(np.asarray(grey, np.uint8), face.box) for face in found[-1]]
+            crops += [cut_face(np.asarray(grey, np.uint8), face.square) for face in found[-1]]
         probabilities = iter(self.predict_faces(_stack(crops)))
         remaining = iter(crops)
         return [
