@@ -1,7 +1,7 @@
 """The command line: `ferflow <stage>`, `profile`, `model summary`, `summary` and `doctor`.
 
 What works on tracked runs (`register`, `registry`, `compare`, `ui`) is in `cli_registry`, `track` in
-`cli_tracking`, `tune` in `cli_tune`, `pipeline` in `cli_pipeline`.
+`cli_tracking`, `tune` in `cli_tune`, `pipeline` in `cli_pipeline`, `predict` in `cli_predict`.
 
 Heavy imports stand inside the commands, so that `--help` is instant.
 """
@@ -16,7 +16,16 @@ from typing import Annotated
 
 import typer
 
-from ferflow import __version__, cli_insight, cli_pipeline, cli_registry, cli_tracking, cli_tune, layout
+from ferflow import (
+    __version__,
+    cli_insight,
+    cli_pipeline,
+    cli_predict,
+    cli_registry,
+    cli_tracking,
+    cli_tune,
+    layout,
+)
 from ferflow.errors import FerflowError
 from ferflow.progress import say
 
@@ -33,6 +42,7 @@ app.add_typer(cli_registry.commands)
 app.add_typer(cli_tune.commands)
 app.add_typer(cli_tracking.commands, name="track")
 app.add_typer(cli_pipeline.commands)
+app.add_typer(cli_predict.commands)
 app.add_typer(cli_insight.commands)
 
 ParamsOption = Annotated[Path, typer.Option("--params", help="The parameter file.", metavar="FILE")]

@@ -27,6 +27,7 @@ Picture = str | Path | bytes | NDArray[np.uint8]
 TINY = 24
 MIN_SCORE = 0.6
 MAX_PIXELS = 40_000_000
+MAX_BYTES = 200_000_000
 _LEAST_PROBABILITY = 1e-12
 
 
@@ -186,7 +187,7 @@ class Predictor:
             return _checked(image, number)
         name = f"picture {number}" if isinstance(image, bytes) else str(image)
         try:
-            content = image if isinstance(image, bytes) else Path(image).read_bytes()
+            content = image if isinstance(image, bytes) else _read(Path(image))
             return decode_image(content, max_pixels=self._max_pixels, limit="the limit of")
         except BadImageError as error:
             raise BadImageError(f"{name}: {error}") from error
@@ -210,6 +211,13 @@ class Predictor:
             crop=crop,
             is_tiny=max(width, height) < TINY,
         )
+
+
+def _read(path: Path) -> bytes:
+    num_bytes = path.stat().st_size
+    if num_bytes > MAX_BYTES:
+        raise BadImageError(f"has {num_bytes:,} bytes, more than the limit of {MAX_BYTES:,}")
+    return path.read_bytes()
 
 
 def _checked(image: NDArray[Any], number: int) -> Images:
