@@ -151,11 +151,11 @@ class _Printer:
             self._write(self._annotate / shot.place, shot, faces)
 
     def summarise(self, num_skipped: int) -> None:
-        counts = f"{self.num_shots:,} pictures, {self._num_faces:,} faces"
+        counts = f"{_counted(self.num_shots, 'picture')}, {_counted(self._num_faces, 'face')}"
         if self._num_without:
-            counts += f", {self._num_without:,} pictures without a face"
+            counts += f", {_counted(self._num_without, 'picture')} without a face"
         if num_skipped:
-            counts += f", {num_skipped:,} files that are no picture"
+            counts += f", {_counted(num_skipped, 'file')} not readable as a picture"
         say(counts)
         if self._annotate is not None and self.num_shots:
             say(f"annotated pictures: {self._annotate}")
@@ -167,6 +167,10 @@ class _Printer:
         if target.exists() and Path(shot.path).exists() and target.samefile(shot.path):
             raise OutputError(f"{target}: is the picture itself; choose another folder for --annotate")
         write_picture(target, annotated(shot.pixels, faces, abstain_below=self._abstain_below))
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _names(sources: list[Source]) -> list[str]:

@@ -94,9 +94,9 @@ def _write(
     """Write a text beside a box where it hides least; returns the place that it takes."""
     height, width = picture.shape[:2]
     # As large as the picture allows, and smaller for faces that are narrower than the words.
-    wanted = max(0.5, max(height, width) / 1400)
+    wanted = max(0.5, max(height, width) / 1600)
     (full, _), _ = cv2.getTextSize(text, _FONT, wanted, 1)
-    scale = max(0.4, min(wanted, wanted * 1.6 * (box[2] - box[0]) / full))
+    scale = max(0.36, min(wanted, wanted * 1.1 * (box[2] - box[0]) / full))
     weight = max(1, round(scale * 1.5))
     (text_width, text_height), _ = cv2.getTextSize(text, _FONT, scale, weight)
     pad = max(3, round(text_height / 3))

@@ -73,9 +73,10 @@ def read_description(folder: Path) -> Description:
     missing = sorted(names - set(content)) if isinstance(content, dict) else sorted(names)
     if missing:
         raise ModelError(f"{path}: lacks {', '.join(missing)}; {_CURE}")
-    description = Description(
-        **{name: content[name] for name in names} | {"labels": tuple(content["labels"])}
-    )
+    values = {name: content[name] for name in names}
+    if isinstance(values["labels"], list):
+        values["labels"] = tuple(values["labels"])
+    description = Description(**values)
     _check(description, path)
     return description
 
