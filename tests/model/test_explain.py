@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 
 from ferflow.errors import ModelError
+from ferflow.faithfulness import measure
+from ferflow.heatmap import heatmaps
 from ferflow.labels import EMOTIONS
-from ferflow.model.explain import explained
+from ferflow.model.explain import explained, keras_run
 from ferflow.model.network import build_network, load_network
 from ferflow.model.saving import save_network
-from ferflow.params import ModelParams
+from ferflow.params import ModelParams, load_params
+from tests.conftest import REPOSITORY
 
 HEADS = {
     "average": {"pooling": "average", "dense_units": 0},
@@ -112,3 +115,56 @@ def _without_names() -> keras.Model:
 def test_another_head_is_an_error_that_names_its_layers(build, found):
     with pytest.raises(ModelError, match=f"its last layers are .*{found}; expected the head that"):
         explained(build())
+
+
+def _crosses(num_images: int, *, seed: int):
+    """Noise with one bright mark whose shape tells the label, at any place: (images, labels)."""
+    random = np.random.default_rng(seed)
+    marks = [np.kron(random.permutation(9).reshape(3, 3) < 4, np.ones((4, 4))) for _ in EMOTIONS]
+    random = np.random.default_rng(seed + num_images)
+    labels = np.arange(num_images) % len(EMOTIONS)
+    images = random.integers(60, 120, (num_images, 48, 48))
+    for image, label in zip(images, labels, strict=True):
+        top, left = random.integers(0, 37, 2)
+        image[top : top + 12, left : left + 12] += (130 * marks[label]).astype(int)
+    return images.astype(np.uint8), labels
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A small network that has learnt the marks, and images that it has not seen."""
+    params = load_params(REPOSITORY / "params.yaml").model.model_copy(
+        update={"widths": (8, 16, 16), "depths": (1, 1, 1), "stem": "stride2"}
+        | {"pooling": "average", "dense_units": 0, "dropout_features": 0.0, "dropout_head": 0.0}
+    )
+    keras.utils.set_random_seed(4)
+    network = build_network(params)
+    images, labels = _crosses(700, seed=7)
+    network.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    network.fit(images[..., None], labels, batch_size=50, epochs=9, verbose=0)
+    fresh = _crosses(105, seed=7)
+    assert network.evaluate(fresh[0][..., None], fresh[1], batch_size=35, verbose=0)[1] > 0.7
+    return network, fresh[0]
+
+
+def test_covering_what_is_hot_harms_the_answer_more_than_covering_what_is_cold(trained):
+    found = measure(keras_run(trained[0]), trained[1])
+    assert found.num_images == 105
+    assert found.drop_hottest > 0.5
+    assert found.drop_coldest < found.drop_random < found.drop_hottest / 4
+
+
+def test_maps_of_a_network_with_random_weights_differ(trained):
+    """As Adebayo et al. (2018) ask: what does not depend on the weights explains no network."""
+    network, images = trained
+    copy = keras.models.clone_model(network)
+    copy.set_weights(network.get_weights())
+    random = np.random.default_rng(6)
+    for variable in copy.get_layer("resnet_v2").trainable_variables:
+        variable.assign(random.permutation(np.asarray(variable.value).ravel()).reshape(variable.shape))
+    classes = np.asarray(network.predict_on_batch(images[..., None])).argmax(axis=1)
+    heat = [heatmaps(keras_run(each), images, classes).reshape(len(images), -1) for each in (network, copy)]
+    again = heatmaps(keras_run(network), images, classes).reshape(len(images), -1)
+    np.testing.assert_allclose(again, heat[0], atol=1e-5)
+    likeness = [np.corrcoef(one, other)[0, 1] for one, other in zip(*heat, strict=True) if other.max() > 0]
+    assert np.mean(likeness) < 0.5

@@ -14,13 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferflow.errors import ModelError
+from ferflow.heatmap import Faces, Run
 from ferflow.labels import EMOTIONS
-from ferflow.model.backend import load_keras
+from ferflow.model.backend import load_keras, num_devices, use_xla
 
 keras = load_keras()
 
 # What may stand behind the backbone, in this order; `build_network` names them so.
 _HEAD = ("features_bn", "pool", "hidden", "hidden_bn", "dropout_head", "logits", "probabilities")
+# Images a step: the copies of four faces.
+_BATCH = 72
 _OPTIONAL = {"hidden", "hidden_bn", "dropout_head"}
 
 
@@ -81,6 +84,33 @@ def explained(network: Any) -> Any:
             outer = _scale(head["hidden_bn"])[:, None] * outer
         maps = GradCam(inner, outer, name="maps")(features, hidden.output)
     return keras.Model(network.input, [network.output, maps], name=f"{network.name}_explained")
+
+
+def keras_run(network: Any, *, batch_size: int = _BATCH) -> Run:
+    """The network as `ferflow.heatmap` takes it: plain view, any number of faces, one shape compiled.
+
+    Args:
+        network: A network of `load_network` or `build_network`.
+        batch_size: Images a step.
+
+    Raises:
+        ModelError: The network has another head.
+    """
+    model = explained(network)
+    model.jit_compile = use_xla()
+    batch_size += -batch_size % num_devices()
+
+    def run(faces: Faces) -> tuple[NDArray[Any], NDArray[Any]]:
+        outputs = []
+        for start in range(0, len(faces), batch_size):
+            part = faces[start : start + batch_size]
+            inputs = np.zeros((batch_size, *part.shape[1:], 1), np.uint8)
+            inputs[: len(part), ..., 0] = part
+            outputs.append([np.asarray(output)[: len(part)] for output in model.predict_on_batch(inputs)])
+        probabilities, maps = (np.concatenate(parts) for parts in zip(*outputs, strict=True))
+        return probabilities, maps
+
+    return run
 
 
 def _head_of(network: Any) -> dict[str, Any]:
