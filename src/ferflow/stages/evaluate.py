@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ferflow.data.store import Column, read_arrays, read_csv, write_csv
 from ferflow.data.subsets import load_subset
-from ferflow.errors import DataError
+from ferflow.errors import DataError, ModelError
 from ferflow.files import write_json
 from ferflow.labels import EMOTIONS
 from ferflow.params import EvaluateParams
@@ -124,6 +124,7 @@ def run(params: EvaluateParams, *, split_dir: Path, model_path: Path, reports_di
         calibration_bins=params.calibration_bins,
         is_comparable=origin_of(read_report(reports_dir / "download.json")).is_comparable,
     )
+    _draw_evidence(network, test, probabilities, reports_dir / "plots" / "grad_cam.png")
     write_page(reports_dir / "report.html", results, params=params, reports_dir=reports_dir)
     write_json(reports_dir / "metrics.json", report.as_json())
     return report
@@ -171,6 +172,19 @@ def _say_what_is_undefined(report: EvaluateReport) -> None:
         say("all test images are of one class: areas under the curve are not defined (null)")
     if report.leak_free.num_images == 0:
         say("every test image is leaked: the figures without leaked images are null")
+
+
+def _draw_evidence(network: Any, test: ScoredImages, probabilities: NDArray[np.float64], path: Path) -> None:
+    """Draw where the evidence lies in a few faces; of a network with another head say that it cannot be."""
+    from ferflow.model.explain import keras_run
+    from ferflow.reporting.gallery import write_gallery
+
+    try:
+        run_network = keras_run(network)
+    except ModelError as error:
+        say(f"no gallery of heatmaps: {error}")
+        return
+    write_gallery(path, run_network, images=test.images, labels=test.labels, probabilities=probabilities)
 
 
 def _write_predictions(test: ScoredImages, probabilities: NDArray[np.float64], path: Path) -> None:
