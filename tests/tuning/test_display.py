@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
+import time
 
+import optuna
 import pytest
 
 from ferflow.tuning import display
@@ -23,9 +26,10 @@ def swept(tmp_path_factory):
     return plan, run(plan)[1]
 
 
-def _display(plan, study):
+def _display(plan, study, **changes):
     space = Space(plan.params, origin="params.yaml")
-    return display.Display(study, space, epochs=plan.params.train.epochs, plan_trials=3)
+    content = {"epochs": plan.params.train.epochs, "plan_trials": 3, **changes}
+    return display.Display(study, space, **content)
 
 
 def test_each_trial_that_ends_is_a_line(plan, capsys):
@@ -58,3 +62,32 @@ def test_trials_of_earlier_commands_are_not_said_again(swept, capsys):
     with _display(*swept) as shown:
         shown.update()
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("plan_trials", "seconds", "wanted"),
+    [
+        (10**9, 1800, r"(30 min 0 s|29 min \d+ s)"),  # Years at any speed.
+        (4, 10**9, r"\d+ s"),
+        (4, None, r"\d+ s"),
+        (10**9, None, r"\d+ h \d+ min"),
+        (10**9, 0, "0 s"),
+    ],
+)
+def test_the_time_left_is_that_of_the_trials_or_until_the_timeout_whichever_is_sooner(
+    plan, capsys, plan_trials, seconds, wanted
+):
+    study = optuna.create_study()
+    deadline = None if seconds is None else time.monotonic() + seconds
+    shown = _display(plan(), study, plan_trials=plan_trials, deadline=deadline)
+    study.add_trial(optuna.create_trial(value=0.5, user_attrs={"reason": "trained to its end"}))
+    shown.update()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(f".* 1 of {plan_trials}, best 0.5000, {wanted} left", line), line
+
+
+def test_a_timeout_is_what_a_sweep_says_is_left(plan, capsys):
+    run(plan(trials=100_000, timeout=2.0, tune={"pruner": "none", "sampler": "random"}))
+    lines = [line for line in capsys.readouterr().err.splitlines() if " left" in line]
+    assert lines
+    assert all(re.search(r", [0-2] s left$", line) for line in lines)

@@ -27,11 +27,14 @@ class Display:
         space: What is searched.
         epochs: Of a trial that is not pruned.
         plan_trials: How many trials the study shall have.
+        deadline: When the command stops, on `time.monotonic`; None for no limit.
     """
 
-    def __init__(self, study: Study, space: Space, *, epochs: int, plan_trials: int) -> None:
+    def __init__(
+        self, study: Study, space: Space, *, epochs: int, plan_trials: int, deadline: float | None = None
+    ) -> None:
         self._study, self._space = study, space
-        self._epochs, self._trials = epochs, plan_trials
+        self._epochs, self._trials, self._deadline = epochs, plan_trials, deadline
         self._live: Any = None
         self._started = time.monotonic()
         trials = study.get_trials(deepcopy=False)
@@ -81,11 +84,16 @@ class Display:
         return f"{tally.ended} of {self._trials}{best}{remaining}"
 
     def _seconds_left(self, tally: Tally) -> float | None:
+        """Until the trials are done at this command's speed, or until its deadline where that is sooner."""
         done = tally.ended - self._ended_before
         missing = max(0, self._trials - tally.ended)
-        if done == 0 or missing == 0:
+        if missing == 0:
             return None
-        return (time.monotonic() - self._started) / done * missing
+        now = time.monotonic()
+        limits = [(now - self._started) / done * missing] if done else []
+        if self._deadline is not None:
+            limits.append(max(0.0, self._deadline - now))
+        return min(limits, default=None)
 
     def _line(self, trial: FrozenTrial) -> str:
         values = shown(self._space.values_of(trial.params))

@@ -152,8 +152,9 @@ def run(plan: Plan) -> tuple[Summary, Study]:
     )
     crew = _Crew(work, plan.jobs, store=store, study=study)
     epochs = plan.params.train.epochs
-    with Display(study, space, epochs=epochs, plan_trials=plan.budget.trials) as display:
-        ended_by = _watch(plan, crew, store, display, started)
+    deadline = None if plan.timeout is None else started + plan.timeout
+    with Display(study, space, epochs=epochs, plan_trials=plan.budget.trials, deadline=deadline) as display:
+        ended_by = _watch(plan, crew, store, display, deadline)
     with store.errors():
         best = best_trial(study)
         counted = tally(study, epochs=epochs)
@@ -185,9 +186,8 @@ def shares(jobs: int) -> dict[str, str]:
     return {name: value for name, value in wanted.items() if name not in os.environ}
 
 
-def _watch(plan: Plan, crew: _Crew, store: Store, display: Display, started: float) -> str:
+def _watch(plan: Plan, crew: _Crew, store: Store, display: Display, deadline: float | None) -> str:
     """Wait until the workers are done or there is a reason to stop them; returns the reason."""
-    deadline = None if plan.timeout is None else started + plan.timeout
     with _signals() as heard:
         crew.start()
         try:
