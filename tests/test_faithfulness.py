@@ -33,6 +33,7 @@ def test_measure_finds_that_the_middle_matters():
     assert found.drop_random == pytest.approx((220 - 51) / 255 / 4, abs=0.02)
     assert found.drop_coldest == 0
     assert found.central_heat > 0.95
+    assert found.central_peaks == 1
     assert found.num_images == 20
 
 

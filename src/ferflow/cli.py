@@ -18,6 +18,7 @@ import typer
 
 from ferflow import (
     __version__,
+    cli_explain,
     cli_insight,
     cli_pipeline,
     cli_predict,
@@ -43,6 +44,7 @@ app.add_typer(cli_tune.commands)
 app.add_typer(cli_tracking.commands, name="track")
 app.add_typer(cli_pipeline.commands)
 app.add_typer(cli_predict.commands)
+app.add_typer(cli_explain.commands)
 app.add_typer(cli_insight.commands)
 
 ParamsOption = Annotated[Path, typer.Option("--params", help="The parameter file.", metavar="FILE")]

@@ -32,6 +32,7 @@ class Faithfulness:
         drop_random: The same for a quarter drawn pixel by pixel.
         drop_coldest: The same for the coldest quarter.
         central_heat: Share of the heat inside the central area, of the faces that have any.
+        central_peaks: Share of these faces whose hottest place is in the central area.
         central_area: Share of the face that this area is: what even heat would give.
     """
 
@@ -40,6 +41,7 @@ class Faithfulness:
     drop_random: float
     drop_coldest: float
     central_heat: float
+    central_peaks: float
     central_area: float = CENTRAL_AREA
 
 
@@ -68,6 +70,7 @@ def measure(run: Run, faces: Faces, *, seed: int = 0) -> Faithfulness:
         drop_random=drop(noise),
         drop_coldest=drop(-heat - 1e-6 * noise),
         central_heat=central_share(heat),
+        central_peaks=central_share((heat == 1).astype(np.float32)),
     )
 
 

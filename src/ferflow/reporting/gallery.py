@@ -16,7 +16,7 @@ from ferflow.reporting.figure import GREY, INK, ORANGE, save_figure
 
 _PER_CLASS = 3
 # Correlation from which two pictures count as copies.
-_COPY = 0.95
+_COPY = 0.9
 # In units of a face's side: from face to overlay, from pair to pair, from row to row, between the halves.
 _TO_OVERLAY, _PITCH, _ROW, _GAP = 1.03, 2.2, 1.42, 0.5
 _OVERLAY_PIXELS = 144
