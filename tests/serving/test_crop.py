@@ -12,7 +12,7 @@ from tests.data.pictures import draw_pictures
 
 @pytest.mark.parametrize(
     ("margin", "box_in_face"),
-    [(YUNET_MARGIN, (4.4, 1.2, 39.4, 47.2)), (HAAR_MARGIN, (2.6, 4.6, 42.8, 42.8))],
+    [(YUNET_MARGIN, (4.9, 0.5, 38.8, 47.6)), (HAAR_MARGIN, (3.1, 5.0, 42.8, 42.8))],
 )
 def test_a_box_as_the_data_set_has_it_brings_the_face_back(margin, box_in_face):
     left, top, width, height = (4 * value for value in box_in_face)
