@@ -21,6 +21,9 @@ from tests.tuning import light_training
 
 STUDY = "light"
 
+_HELD = f"tuning/trials/*/*/{light_training.HELD}"
+_SECONDS = 120  # Enough on any machine: no test waits for it.
+
 
 def light_plan(
     folder: Path,
@@ -66,13 +69,23 @@ def light_plan(
 
 
 class LightSweep:
-    """A light sweep as a process of a session of its own."""
+    """A light sweep as a process of a session of its own.
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
-        # Long enough for two trials to meet, though one may start seconds after the other.
-        settings = {"epochs": 20, **settings}
+    Args:
+        folder: Of storage, workers and trials.
+        is_held: Whether its trials stop in the middle until `release`, so that a death finds them there
+            however slow the machine is.
+        settings: Of `light_plan`.
+    """
+
+    def __init__(self, folder: Path, *, is_held: bool = False, **settings: Any) -> None:
         self.folder = folder
         self._jobs = settings.get("jobs", 2)
+        self._killed: set[int] = set()
+        for path in folder.glob(_HELD):
+            path.unlink()
+        if is_held:
+            (folder / light_training.HOLD).touch()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.tuning.light_sweep", json.dumps([str(folder), settings])],
             cwd=REPOSITORY,
@@ -87,20 +100,35 @@ class LightSweep:
         texts = [path.read_text() for path in (self.folder / "tuning" / "workers").glob("*.lock")]
         return [int(text) for text in texts if text and Path(f"/proc/{text}").exists()]
 
-    def wait_for_epochs(self, number: int) -> None:
-        """Wait until as many trials as there are jobs have so many epochs and are not over."""
-        deadline = time.monotonic() + 60
+    def wait_until_held(self) -> list[int]:
+        """Wait until each worker's trial is held; those that were killed count no more.
+
+        Returns:
+            Numbers of the processes of the workers.
+        """
+        deadline = time.monotonic() + _SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
-            paths = self.folder.glob("tuning/trials/*/*/*/epochs.txt")
-            if sum(_read_epochs(path) >= number for path in paths) == self._jobs == len(self.workers()):
-                return
+            held = {int(path.read_text()) for path in self.folder.glob(_HELD)} - self._killed
+            if len(held) == self._jobs:
+                return sorted(held)
             time.sleep(0.02)
-        raise AssertionError(f"no {number} epochs in time: {self._process.poll()}")
+        raise AssertionError(f"no {self._jobs} trials are held in time: {self._process.poll()}")
+
+    def release(self) -> None:
+        """Let the trials go on."""
+        (self.folder / light_training.HOLD).unlink()
+
+    def kill_workers(self, *workers: int) -> None:
+        """SIGKILL for workers; their trials end by themselves."""
+        self._killed.update(workers)
+        for worker in workers:
+            os.kill(worker, signal.SIGKILL)
 
     def kill(self) -> None:
-        """SIGKILL for the sweep, its workers and their trials, all at once."""
+        """SIGKILL for the sweep, its workers and their trials, all at once; then let trials go on."""
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.communicate()
+        (self.folder / light_training.HOLD).unlink(missing_ok=True)
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the command alone."""
@@ -108,16 +136,9 @@ class LightSweep:
 
     def end(self) -> tuple[int, dict[str, Any], str]:
         """Wait for its end; returns exit code, summary and what it said."""
-        output, errors = self._process.communicate(timeout=90)
+        output, errors = self._process.communicate(timeout=_SECONDS)
         lines = output.splitlines()
         return self._process.returncode, json.loads(lines[-1]) if lines else {}, errors
-
-
-def _read_epochs(path: Path) -> int:
-    try:
-        return int(path.read_text())
-    except FileNotFoundError:  # The trial is over.
-        return 0
 
 
 def main() -> None:

@@ -14,6 +14,11 @@ from ferflow.params import Params
 
 OnEpoch = Callable[[dict[str, float]], None]
 
+# While a sweep's folder has this file, each attempt at a trial stops after two epochs and says so in its own.
+HOLD = "hold"
+HELD = "held.txt"
+_HELD_AFTER = 2
+
 
 def accuracy(params: Params, epoch: int) -> float:
     """A score that is best at learning rate 0.05 and dropout_head 0.2, and rises with the epochs."""
@@ -27,7 +32,7 @@ def train(params: Params, folder: Path, on_epoch: OnEpoch) -> float:
 
 
 def train_slowly(params: Params, folder: Path, on_epoch: OnEpoch) -> float:
-    """Take some time for each epoch."""
+    """Take some time for each epoch, and stop in the middle while the sweep is held."""
     return _train(params, folder, on_epoch, seconds=0.1)
 
 
@@ -61,4 +66,22 @@ def _train(params: Params, folder: Path, on_epoch: OnEpoch, *, seconds: float = 
         fresh.write_text(str(epoch))
         fresh.replace(done)
         on_epoch({"epoch": epoch, "val_accuracy": accuracy(params, epoch)})
+        if epoch == first + _HELD_AFTER and epoch < params.train.epochs:
+            _wait_while_held(folder.parent)
     return accuracy(params, params.train.epochs)
+
+
+def _wait_while_held(trial: Path) -> None:
+    """Wait while the sweep is held; the file says which worker's trial this is.
+
+    Args:
+        trial: Folder of the trial: `tuning/trials/STUDY/NUMBER` of the sweep's.
+    """
+    hold = trial.parents[3] / HOLD
+    if not hold.exists():
+        return
+    fresh = trial / "held.tmp"
+    fresh.write_text(str(os.getppid()))
+    fresh.replace(trial / HELD)
+    while hold.exists():
+        time.sleep(0.02)

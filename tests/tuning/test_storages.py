@@ -79,9 +79,10 @@ def test_two_machines_on_one_server_share_a_study(tmp_path, postgresql):
 
 @pytest.mark.slow
 def test_a_server_that_is_killed_loses_no_trial(tmp_path, postgresql):
-    sweep = LightSweep(tmp_path, storage=postgresql.url)
-    sweep.wait_for_epochs(2)
+    sweep = LightSweep(tmp_path, is_held=True, storage=postgresql.url)
+    sweep.wait_until_held()
     postgresql.kill()
+    sweep.release()
     code, _, said = sweep.end()
     assert code == 1, said
     assert "error: storage postgresql://ferflow@127.0.0.1" in said
