@@ -102,7 +102,7 @@ def test_a_network_that_is_missing_or_has_another_head_is_an_error(explain, fold
     answer = keras.layers.Dense(7, activation="softmax")(keras.layers.Flatten()(images))
     keras.Model(images, answer).save(folder / "other.keras")
     with pytest.raises(
-        ModelError, match="other.keras: network .* expected the head that 'ferflow train' builds"
+        ModelError, match=r"other.keras: network .* expected the head that 'ferflow train' builds"
     ):
         explain("face.png", "--model", "other.keras")
 
