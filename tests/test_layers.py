@@ -48,6 +48,10 @@ _ABOVE_DATA = "ferflow.stages,ferflow.model,ferflow.reporting"
         (f"{_ORCHESTRATION},ferflow.stages,ferflow.reporting", "ferflow.model"),
         (f"{_ORCHESTRATION},ferflow.stages", "ferflow.reporting"),
         (f"{_ORCHESTRATION},{_LEARNING},ferflow.stages,ferflow.tracking", "ferflow.tuning"),
+        (
+            f"{_ORCHESTRATION},{_LEARNING},onnx,ferflow.stages,ferflow.tracking,ferflow.tuning",
+            "ferflow.serving",
+        ),
     ],
 )
 def test_a_layer_imports_without_those_above_it(blocked, packages):

@@ -76,3 +76,14 @@ def test_a_place_that_cannot_be_written_is_one_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
         write_picture(tmp_path / "file" / "picture.png", np.zeros((5, 5, 3), np.uint8))
+
+
+def test_labels_of_faces_close_together_do_not_hide_each_other():
+    picture = np.full((600, 800), 200, np.uint8)
+    faces = [_face(300, 200, 44), _face(348, 200, 44)]
+
+    def label_pixels(drawn: np.ndarray) -> int:
+        return int((np.abs(drawn.astype(int) - (25, 25, 25)).max(axis=2) < 12).sum())
+
+    alone = sum(label_pixels(annotated(picture, [face])) for face in faces)
+    assert label_pixels(annotated(picture, faces)) > 0.97 * alone

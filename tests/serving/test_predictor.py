@@ -263,3 +263,10 @@ def test_yunet_finds_nearly_every_face_of_fer2013_and_cuts_it_out_again(
     assert abs(square.side - 240) < 15
     assert abs(square.left + square.side / 2 - 220) < 8
     assert abs(square.top + square.side / 2 - 220) < 8
+
+
+def test_the_package_has_no_other_lazy_names():
+    import ferflow
+
+    with pytest.raises(AttributeError, match="no attribute 'Predictr'"):
+        _ = ferflow.Predictr
