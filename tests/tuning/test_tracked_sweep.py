@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from ferflow import cli_tune
 from ferflow.tracking import store
 from ferflow.tracking.sweep_runs import SweepRun, TrialRun, track_sweep
+from ferflow.tuning.results import rows_of
+from ferflow.tuning.space import Space
+from ferflow.tuning.sweep import Plan, run
 from tests.tracking.conftest import embedded, migrated_database
+from tests.tuning.light_sweep import LightSweep, light_plan
 
 __all__ = ["embedded", "migrated_database"]
 
@@ -87,3 +93,40 @@ def test_a_store_that_is_away_costs_one_line_and_gets_the_study_later(embedded, 
     track_sweep(embedded, sweep, [_trial(0)])
     _, parents, children = _runs(embedded)
     assert (len(parents), len(children)) == (1, 1)
+
+
+def _tuned(plan: Plan):
+    """What `ferflow tune` does after its trials: the study goes to MLflow. Returns the study."""
+    summary, study = run(plan)
+    rows = rows_of(study, Space(plan.params, origin=plan.origin), epochs=plan.params.train.epochs)
+    cli_tune._track(summary, str(study.user_attrs["token"]), rows, {}, plan.params)
+    return study
+
+
+@pytest.mark.slow
+def test_after_kills_mlflow_has_each_trial_of_optuna_once_and_without_a_gap(embedded, tmp_path, monkeypatch):
+    sweep = LightSweep(tmp_path, is_held=True, trials=3)
+    sweep.kill_workers(sweep.wait_until_held()[0])
+    sweep.wait_until_held()
+    sweep.kill()
+    monkeypatch.chdir(embedded)
+    Path("reports/sweep").mkdir(parents=True)
+    for trials in (3, 5):  # The same command goes on, and later with a larger budget.
+        study = _tuned(light_plan(tmp_path, trials=trials))
+    numbers = [trial.number for trial in study.get_trials()]
+    # Three trials were interrupted, five are whole.
+    assert numbers == list(range(8))
+    client, (parent,), children = _runs(embedded)
+    assert sorted(int(run.data.tags["optuna.trial"]) for run in children) == numbers
+    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
+    for child in children:
+        trial = study.get_trials()[int(child.data.tags["optuna.trial"])]
+        assert child.info.status == {"COMPLETE": "FINISHED", "FAIL": "KILLED"}[trial.state.name]
+        assert child.data.tags.get("optuna.retry_of") == _text(trial.user_attrs.get("retry_of"))
+        assert child.data.metrics.get("best_val_accuracy") == trial.value
+        history = client.get_metric_history(child.info.run_id, "val_accuracy")
+        assert {entry.step: entry.value for entry in history} == trial.intermediate_values
+
+
+def _text(number: int | None) -> str | None:
+    return None if number is None else str(number)
