@@ -24,10 +24,8 @@ def sweep_pipeline(settings: Settings, *, work_dir: str) -> BaseComponent:
             checked, data = wiring.data(params)
             subsets = data.outputs["subsets"]
             with dsl.ParallelFor(list(range(settings.sweep.workers)), name="workers") as worker:
-                tried = wiring.tracked(
-                    tune_worker, "tune_worker", worker=worker, params=checked, subsets=subsets
-                )
-            best = wiring.tracked(tune_best, "tune_best", params=checked, subsets=subsets).after(tried)
+                tried = wiring.tracked(tune_worker, worker=worker, params=checked, subsets=subsets)
+            best = wiring.tracked(tune_best, params=checked, subsets=subsets).after(tried)
             wiring.training(best.outputs["best"], data)
 
     return sweep

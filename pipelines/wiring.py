@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from kfp import dsl
 from kfp.dsl import PipelineTask
+from kfp.dsl.base_component import BaseComponent
 
 from components.check_parameters import check_parameters
 from components.download import download
@@ -33,15 +33,14 @@ class Wiring:
         self._url = settings.server.pages
         self._work_dir = work_dir
 
-    def step(self, component: Callable[..., PipelineTask], name: str, **inputs: Any) -> PipelineTask:
-        """A task of a component, with the settings of its step."""
-        return configure(component(**inputs), name, self._settings)
+    def step(self, component: BaseComponent, **inputs: Any) -> PipelineTask:
+        """A task of a component, with the settings of its step: the key of the component's name."""
+        return configure(component(**inputs), component.name.replace("-", "_"), self._settings)
 
-    def tracked(self, component: Callable[..., PipelineTask], name: str, **inputs: Any) -> PipelineTask:
+    def tracked(self, component: BaseComponent, **inputs: Any) -> PipelineTask:
         """The same, for a step that is told which run it belongs to."""
         return self.step(
             component,
-            name,
             run_id=dsl.PIPELINE_JOB_ID_PLACEHOLDER,
             url=self._url,
             work_dir=self._work_dir,
@@ -50,7 +49,7 @@ class Wiring:
 
     def exit_task(self) -> PipelineTask:
         """The task that tells how the run ended."""
-        return self.step(report_end, "report_end", run_id=dsl.PIPELINE_JOB_ID_PLACEHOLDER, url=self._url)
+        return self.step(report_end, run_id=dsl.PIPELINE_JOB_ID_PLACEHOLDER, url=self._url)
 
     def data(self, text: Any) -> tuple[Any, PipelineTask]:
         """From the text of a parameter file to the split.
@@ -58,18 +57,16 @@ class Wiring:
         Returns:
             The parameter file, and the task of the split.
         """
-        checked = self.step(check_parameters, "check_parameters", text=text).outputs
-        loaded = self.step(download, "download", seed=checked["seed"], download=checked["download"]).outputs
+        checked = self.step(check_parameters, text=text).outputs
+        loaded = self.step(download, seed=checked["seed"], download=checked["download"]).outputs
         filtered = self.step(
             face_filter,
-            "face_filter",
             face_filter=checked["face_filter"],
             raw=loaded["raw"],
             earlier=loaded["reports"],
         ).outputs
         shared_out = self.step(
             split,
-            "split",
             seed=checked["seed"],
             split=checked["split"],
             raw=loaded["raw"],
@@ -81,20 +78,9 @@ class Wiring:
     def training(self, params: Any, data: PipelineTask) -> None:
         """From the split to the registered model."""
         shared = {"params": params, "subsets": data.outputs["subsets"]}
-        trained = self.tracked(train, "train", earlier=data.outputs["reports"], **shared).outputs
+        trained = self.tracked(train, earlier=data.outputs["reports"], **shared).outputs
+        shared["model"] = trained["model"]
         scored = self.tracked(
-            evaluate,
-            "evaluate",
-            model=trained["model"],
-            earlier=trained["reports"],
-            trained_journals=trained["journals"],
-            **shared,
+            evaluate, earlier=trained["reports"], trained_journals=trained["journals"], **shared
         ).outputs
-        self.tracked(
-            register,
-            "register",
-            model=trained["model"],
-            earlier=scored["reports"],
-            scored_journals=scored["journals"],
-            **shared,
-        )
+        self.tracked(register, earlier=scored["reports"], scored_journals=scored["journals"], **shared)
