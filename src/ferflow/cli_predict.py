@@ -164,7 +164,7 @@ class _Printer:
         from ferflow.errors import OutputError
         from ferflow.serving.annotate import annotated, write_picture
 
-        if target.exists() and Path(shot.path).exists() and target.samefile(shot.path):
+        if shot.file is not None and target.exists() and target.samefile(shot.file):
             raise OutputError(f"{target}: is the picture itself; choose another folder for --annotate")
         write_picture(target, annotated(shot.pixels, faces, abstain_below=self._abstain_below))
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import os
 
 import cv2
 import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+from ferflow import cli_predict
 from ferflow.cli import app
 from ferflow.errors import FerflowError, ModelError, OutputError, SourceError
 from ferflow.labels import EMOTIONS
+from ferflow.serving.predictor import MIN_SCORE
 from tests.serving.conftest import expected_probabilities
 from tests.serving.pictures import drawn_faces, photo_of, write_photo
 from tests.serving.test_shots import write_video
@@ -106,11 +110,17 @@ def test_annotated_pictures_keep_their_places(predict, album, tmp_path):
     assert (drawn != photo).any(axis=2).mean() > 0.01
 
 
-def test_the_pictures_themselves_are_never_overwritten(predict, album):
-    before = (album / "two.png").read_bytes()
+@pytest.mark.parametrize("name", ["two.png", os.fsdecode(b"caf\xe9.png")])
+def test_the_pictures_themselves_are_never_overwritten(predict, album, name):
+    write_photo(album / name, photo_of(_TWO))
+    before = (album / name).read_bytes()
     with pytest.raises(OutputError, match="is the picture itself"):
-        predict(album / "two.png", "--annotate", album)
-    assert (album / "two.png").read_bytes() == before
+        predict(album / name, "--annotate", album)
+    assert (album / name).read_bytes() == before
+
+
+def test_the_score_has_one_default():
+    assert inspect.signature(cli_predict.predict).parameters["min_score"].default == MIN_SCORE
 
 
 def test_a_bad_file_that_is_named_is_an_error_and_the_others_are_answered(predict, album):

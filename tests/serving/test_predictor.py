@@ -96,6 +96,11 @@ def test_many_pictures_keep_their_own_faces(predictor):
     np.testing.assert_allclose(together[2][0].probabilities, alone[0].probabilities, atol=1e-6)
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9000), (3000, 2, 3)])
+def test_pictures_of_odd_shapes_show_no_face(predictor, shape):
+    assert predictor.predict(np.zeros(shape, np.uint8)) == []
+
+
 def test_a_tiny_face_is_answered_and_marked(predictor):
     photo = photo_of([(60, 60, 144)])
     small = cv2.resize(photo, (0, 0), fx=0.15, fy=0.15, interpolation=cv2.INTER_AREA)
@@ -249,6 +254,7 @@ def test_yunet_finds_nearly_every_face_of_fer2013_and_cuts_it_out_again(
     (folder / "detector.onnx").write_bytes(next((shared / "models").glob("*yunet*.onnx")).read_bytes())
     describe(folder)
     predictor = Predictor(folder)
+    assert predictor.predict(np.zeros((1, 9000), np.uint8)) == []
     images = fer2013.images[::800]
     large = [
         cv2.copyMakeBorder(cv2.resize(image, (240, 240)), *(100,) * 4, cv2.BORDER_CONSTANT, value=WALL)

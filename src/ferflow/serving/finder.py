@@ -7,6 +7,7 @@ takes a second look at 320 px for faces that fill the photo.
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +94,10 @@ class YuNetFinder:
                 _, rows = self._network.detect(scaled)
             except cv2.error as error:
                 raise self._error(error) from error
-        return [] if rows is None else [(_box(row[:4] / scale), float(row[-1])) for row in rows]
+        if rows is None:
+            return []
+        seen = [(_box(row[:4] / scale), float(row[-1])) for row in rows]
+        return [(box, score) for box, score in seen if _is_plausible(box, photo)]
 
     def _error(self, error: cv2.error) -> DetectorError:
         return DetectorError(
@@ -174,6 +178,14 @@ def _without_doubles(seen: list[tuple[Box, float]]) -> list[tuple[Box, float]]:
         return []
     boxes, scores = [box for box, _ in seen], [score for _, score in seen]
     return [seen[int(row)] for row in cv2.dnn.NMSBoxes(boxes, scores, 0.0, _OVERLAP)]
+
+
+def _is_plausible(box: Box, photo: Images) -> bool:
+    """False for what YuNet makes of a strip a pixel high: boxes without end, or beyond the photo."""
+    left, top, width, height = box
+    if not all(map(math.isfinite, box)) or max(width, height) > 2 * max(photo.shape[:2]):
+        return False
+    return 0 <= left + width / 2 <= photo.shape[1] and 0 <= top + height / 2 <= photo.shape[0]
 
 
 def _in_order(seen: list[tuple[Box, float]], margin: Margin) -> list[Found]:

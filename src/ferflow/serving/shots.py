@@ -51,11 +51,12 @@ class Shot:
     """A picture, or a frame of a video.
 
     Attributes:
-        path: The file, or `webcam 0`.
+        path: The file's name as it is printed, or `webcam 0`.
         pixels: (H, W) or (H, W, 3) uint8, blue first.
         place: Where its annotated copy goes, relative to the folder of those.
         frame: Number of the frame, from 0; None for a picture.
         seconds: Time of the frame; None for a picture.
+        file: The file of a picture.
     """
 
     path: str
@@ -63,6 +64,7 @@ class Shot:
     place: Path
     frame: int | None = None
     seconds: float | None = None
+    file: Path | None = None
 
     @property
     def name(self) -> str:
@@ -101,7 +103,8 @@ def read_shots(source: Source, predictor: Predictor, *, every: int) -> Iterator[
         BadImageError: It cannot be read; the message names the file.
     """
     if not source.is_video:
-        yield Shot(readable(source.path), predictor.decode(source.path), source.place)
+        pixels = predictor.decode(source.path)
+        yield Shot(readable(source.path), pixels, source.place, file=source.path)
         return
     video = _open(str(source.path))
     if video is None:
