@@ -26,8 +26,8 @@ _PROFILE = REPOSITORY / "profiles" / "sample.yaml"
 
 
 @pytest.fixture
-def inputs(tmp_path, monkeypatch) -> dict[str, Path]:
-    """Inputs of a step as artifacts."""
+def inputs(tmp_path, monkeypatch) -> dict[str, str]:
+    """Inputs of a step as paths of artifacts."""
     for name in ("KFP_RUN_ID", "KFP_RUN_URL"):
         monkeypatch.setenv(name, "")
     folders = {name: tmp_path / "artifacts" / name for name in ("split", "reports", "journals")}
@@ -37,7 +37,8 @@ def inputs(tmp_path, monkeypatch) -> dict[str, Path]:
     (folders["journals"] / "alive.lock").write_text("")
     model = tmp_path / "artifacts" / "model"
     model.write_text("network")
-    return {"params": _PROFILE, "model": model, **folders}
+    paths = {"params": _PROFILE, "model": model, **folders}
+    return {name: str(path) for name, path in paths.items()}
 
 
 def test_cluster_imports_without_kfp():
@@ -90,7 +91,7 @@ def test_a_workspace_is_laid_out_as_the_repository(inputs):
         assert os.environ["KFP_RUN_URL"] == "http://kubeflow/#/runs/details/7"
     assert Path.cwd() == before
     assert not root.exists()
-    assert (inputs["split"] / "split.txt").is_file()
+    assert Path(inputs["split"], "split.txt").is_file()
 
 
 def test_a_step_that_is_tried_again_finds_its_checkpoints(inputs, tmp_path):

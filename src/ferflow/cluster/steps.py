@@ -132,7 +132,7 @@ def train(
     """
     from ferflow import cli
 
-    with workspace(run, "train", params=Path(params), split=Path(split), reports=Path(earlier)):
+    with workspace(run, "train", params=params, split=split, reports=earlier):
         cli.train()
         hand_on(layout.MODEL, Path(model))
         _hand_reports_on(reports, journals)
@@ -160,15 +160,8 @@ def evaluate(
     """
     from ferflow import cli
 
-    with workspace(
-        run,
-        "evaluate",
-        params=Path(params),
-        split=Path(split),
-        model=Path(model),
-        reports=Path(earlier),
-        journals=Path(trained_journals),
-    ):
+    inputs = {"params": params, "split": split, "model": model, "reports": earlier}
+    with workspace(run, "evaluate", journals=trained_journals, **inputs):
         cli.evaluate()
         _hand_reports_on(reports, journals)
     hand_on(Path(reports) / "report.html", Path(page))
@@ -202,15 +195,8 @@ def register(
             "MLFLOW_TRACKING_URI is not set in this step, and a store in the pod would be lost with it; name "
             "a secret with it under secrets.mlflow in pipelines/config.yaml"
         )
-    with workspace(
-        run,
-        "register",
-        params=Path(params),
-        split=Path(split),
-        model=Path(model),
-        reports=Path(earlier),
-        journals=Path(scored_journals),
-    ) as root:
+    inputs = {"params": params, "split": split, "model": model, "reports": earlier}
+    with workspace(run, "register", journals=scored_journals, **inputs) as root:
         printed = io.StringIO()
         with redirect_stdout(printed):
             cli_registry.register(run=None, force=False, params=layout.PARAMS)

@@ -26,7 +26,7 @@ def tune_worker(run: PipelineRun, worker: int, *, params: str, split: str) -> di
         How the study stood when this worker had nothing left to do.
     """
     os.environ["FERFLOW_TRACKING"] = "off"  # The study is brought to MLflow once, when all have ended.
-    with workspace(run, f"tune-{worker}", params=Path(params), split=Path(split)):
+    with workspace(run, f"tune-{worker}", params=params, split=split):
         return _tune(run, is_applied=False, trials=None)
 
 
@@ -41,7 +41,7 @@ def tune_best(
     """
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         os.environ["FERFLOW_TRACKING"] = "off"  # A store in the pod would be lost with it.
-    with workspace(run, "tune-best", params=Path(params), split=Path(split)):
+    with workspace(run, "tune-best", params=params, split=split):
         # One trial is what the study has long had: no further one is begun.
         found = _tune(run, is_applied=True, trials=1)
         hand_on(layout.PARAMS, Path(best))

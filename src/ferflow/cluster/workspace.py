@@ -44,11 +44,11 @@ def workspace(
     run: PipelineRun,
     step: str,
     *,
-    params: Path,
-    split: Path | None = None,
-    model: Path | None = None,
-    reports: Path | None = None,
-    journals: Path | None = None,
+    params: str,
+    split: str | None = None,
+    model: str | None = None,
+    reports: str | None = None,
+    journals: str | None = None,
 ) -> Iterator[Path]:
     """Lay inputs out and make their folder the current one.
 
@@ -58,7 +58,7 @@ def workspace(
     Args:
         run: The pipeline's run.
         step: Name of the step; no other one of the run has it.
-        params: The parameter file.
+        params: The parameter file; this and the others are paths of artifacts, which are texts.
         split: Folder of the split.
         model: The network's file.
         reports: Folder of the reports of earlier steps.
@@ -77,13 +77,10 @@ def workspace(
         root.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(params, root / layout.PARAMS)
         if split is not None:
-            _link(split, root / layout.SPLIT)
-        if model is not None:
-            hand_on(model, root / layout.MODEL)
-        if reports is not None:
-            hand_on(reports, root / layout.REPORTS)
-        if journals is not None:
-            hand_on(journals, root / JOURNALS)
+            _link(Path(split), root / layout.SPLIT)
+        for source, target in ((model, layout.MODEL), (reports, layout.REPORTS), (journals, JOURNALS)):
+            if source is not None:
+                hand_on(Path(source), root / target)
     except OSError as error:
         raise output_error(root, error) from error
     os.environ["KFP_RUN_ID"], os.environ["KFP_RUN_URL"] = run.run_id, run.link
