@@ -18,12 +18,6 @@ def test_a_convolution_costs_its_window_at_every_position():
     assert multiply_adds(network) == 4 * 4 * 3 * 3 * 3 * 5 + 4 * 4 * 5 * 7
 
 
-def test_a_depthwise_convolution_costs_one_window_a_channel():
-    images = keras.Input((8, 8, 6))
-    network = keras.Model(images, keras.layers.DepthwiseConv2D(3, padding="same")(images))
-    assert multiply_adds(network) == 8 * 8 * 3 * 3 * 6
-
-
 def test_resnet50v2_costs_what_the_literature_says(sample_params):
     model = sample_params.model.model_copy(
         update={"backbone": "resnet50v2", "stem": "imagenet", "image_size": 224, "dense_units": 0}

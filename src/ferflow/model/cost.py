@@ -20,7 +20,7 @@ def multiply_adds(network: Any) -> int:
     for layer in network.layers:
         if isinstance(layer, keras.Model):
             total += multiply_adds(layer)
-        elif isinstance(layer, keras.layers.DepthwiseConv2D | keras.layers.Conv2D):
+        elif isinstance(layer, keras.layers.Conv2D):
             # Each output position of each filter takes one product a weight of its window.
             positions = math.prod(layer.output.shape[1:3])
             total += positions * math.prod(layer.kernel.shape)

@@ -53,17 +53,6 @@ TEST_ACCURACY = "test_accuracy"
 LEAK_FREE_ACCURACY = "leak_free_accuracy"
 TEST_MACRO_F1 = "test_macro_f1"
 
-
-def low(metric: str) -> str:
-    """The metric with the lower end of another one's confidence interval."""
-    return f"{metric}_low"
-
-
-def high(metric: str) -> str:
-    """The metric with the upper end of another one's confidence interval."""
-    return f"{metric}_high"
-
-
 # The view of the experiment that the UI opens with `?viewStateShareKey=ferflow`.
 VIEW = "ferflow"
 VIEW_NAME = "Which run is better"
