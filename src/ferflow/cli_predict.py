@@ -44,7 +44,7 @@ def predict(
     abstain_below: Annotated[
         float, typer.Option("--abstain-below", min=0, max=1, help="Confidence below which to say unsure.")
     ] = 0.0,
-    every: Annotated[int, typer.Option("--every", min=1, help="Take every so manieth frame.")] = 10,
+    every: Annotated[int, typer.Option("--every", min=1, help="Take every Nth frame.", metavar="N")] = 10,
     webcam: Annotated[
         int | None, typer.Option("--webcam", min=0, help="Number of a webcam, until Ctrl-C.")
     ] = None,

@@ -185,7 +185,8 @@ def _is_plausible(box: Box, photo: Images) -> bool:
     left, top, width, height = box
     if not all(map(math.isfinite, box)) or max(width, height) > 2 * max(photo.shape[:2]):
         return False
-    return 0 <= left + width / 2 <= photo.shape[1] and 0 <= top + height / 2 <= photo.shape[0]
+    is_inside = 0 <= left + width / 2 <= photo.shape[1] and 0 <= top + height / 2 <= photo.shape[0]
+    return bool(is_inside)
 
 
 def _in_order(seen: list[tuple[Box, float]], margin: Margin) -> list[Found]:

@@ -97,7 +97,7 @@ def list_sources(paths: list[Path]) -> tuple[list[Source], list[str]]:
 
 
 def read_shots(source: Source, predictor: Predictor, *, every: int) -> Iterator[Shot]:
-    """The picture of a source, or every so manieth frame of a video.
+    """The picture of a source, or every `every`-th frame of a video.
 
     Raises:
         BadImageError: It cannot be read; the message names the file.
@@ -119,7 +119,7 @@ def read_shots(source: Source, predictor: Predictor, *, every: int) -> Iterator[
 
 
 def read_webcam(device: int, *, every: int) -> Iterator[Shot]:
-    """Every so manieth frame of a webcam, until it ends.
+    """Every `every`-th frame of a webcam, until it ends.
 
     Raises:
         SourceError: It cannot be opened.
@@ -154,7 +154,7 @@ def _open(place: str | int) -> cv2.VideoCapture | None:
 
 
 def _frames(video: cv2.VideoCapture, every: int) -> Iterator[tuple[int, float, Images]]:
-    """Number, time in seconds and pixels of every so manieth frame; the first is number 0."""
+    """Number, time in seconds and pixels of every `every`-th frame; the first is number 0."""
     import cv2
 
     try:
