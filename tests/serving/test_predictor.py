@@ -201,7 +201,7 @@ def _other_outputs(folder):
         (shutil.rmtree, ModelError, r"export\.json: not found, so there is no exported model"),
         (_cut, ModelError, r"model\.onnx: damaged or another file: .* with sha256 \w{64}, expected"),
         (_garbage, ModelError, r"model\.onnx: ONNX Runtime cannot load it"),
-        (_other_outputs, ModelError, r"its outputs are \['probabilities'\], expected probabilities and maps"),
+        (_other_outputs, ModelError, "takes images and gives probabilities, expected images to maps and"),
         (_garbage_detector, DetectorError, r"detector\.onnx: OpenCV cannot use it as YuNet"),
         (lambda folder: (folder / "model.onnx").unlink(), ModelError, r"model\.onnx: not found, but export"),
         (lambda folder: (folder / "export.json").write_text("{"), ModelError, r"export\.json: damaged"),

@@ -46,11 +46,14 @@ class Network:
         content = read_file(folder, self._path.name, description)
         with self._errors("load"):
             self._session = _session(content, threads)
-        outputs = [output.name for output in self._session.get_outputs()]
-        if outputs != ["probabilities", "maps"]:
+        inputs, outputs = (
+            sorted(entry.name for entry in entries)
+            for entries in (self._session.get_inputs(), self._session.get_outputs())
+        )
+        if inputs != ["images"] or outputs != ["maps", "probabilities"]:
             raise ModelError(
-                f"{self._path}: its outputs are {outputs}, expected probabilities and maps; "
-                "write the folder again with 'ferflow export'"
+                f"{self._path}: takes {', '.join(inputs)} and gives {', '.join(outputs)}, expected images to "
+                "maps and probabilities; write the folder again with 'ferflow export'"
             )
 
     def predict(self, faces: Images) -> Probabilities:
