@@ -21,9 +21,10 @@ from typing import Any, NamedTuple
 
 from benchmarks.runs import (
     add_result_flags,
+    add_setting_flags,
+    each_in_own_process,
     errors_for_people,
     finish,
-    in_own_process,
     positive,
     profile_params,
 )
@@ -63,11 +64,10 @@ def main() -> None:
         if arguments.one:
             print(json.dumps(measure(json.loads(arguments.one))))
             return
-        settings = _settings(arguments)
         results = []
-        for setting in settings:
-            results.append(in_own_process("benchmarks.gpu", setting))
-            print(f"{describe(results[-1])}, {_describe_mfu(results[-1])}", flush=True)
+        for result in each_in_own_process("benchmarks.gpu", _settings(arguments)):
+            results.append(result)
+            print(f"{describe(result)}, {_describe_mfu(result)}", flush=True)
     lowest = min(result["ratio_to_bare_step"] for result in results)
     finish({"device": results[0]["device"], "ratio_to_bare_step": lowest, "results": results}, arguments)
 
@@ -80,25 +80,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch-size", type=positive, help="default: the profile's")
     parser.add_argument("--steps", type=positive, help="of a turn (default: 100)")
     parser.add_argument("--turns", type=positive, help="of each of the two (default: 5)")
-    parser.add_argument("--set", dest="changes", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--reduced", action="store_true", help="profile sample, few steps: a trial run")
-    parser.add_argument("--one", help=argparse.SUPPRESS)
+    add_setting_flags(parser)
     add_result_flags(parser)
     return parser
 
 
 def _settings(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """What to measure, checked.
-
-    Raises:
-        ParamsError: A profile, key or value is wrong.
-    """
+    """What to measure."""
     defaults: dict[str, Any] = _REDUCED if arguments.reduced else _FULL
     chosen = {name: getattr(arguments, name) or value for name, value in defaults.items()}
     changes = ["model.weights=null", *arguments.changes]
     if arguments.batch_size:
         changes.append(f"train.batch_size={arguments.batch_size}")
-    settings = [
+    return [
         {
             "profile": chosen["profile"],
             "changes": [*changes, f"model.image_size={size}", f"train.precision={precision}"],
@@ -108,9 +103,6 @@ def _settings(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         for size in chosen["sizes"]
         for precision in arguments.precisions
     ]
-    for setting in settings:
-        profile_params(setting["profile"], setting["changes"])
-    return settings
 
 
 def measure(setting: dict[str, Any]) -> dict[str, Any]:

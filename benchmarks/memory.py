@@ -19,9 +19,10 @@ from typing import Any
 
 from benchmarks.runs import (
     add_result_flags,
+    add_setting_flags,
+    each_in_own_process,
     errors_for_people,
     finish,
-    in_own_process,
     positive,
     profile_params,
 )
@@ -44,9 +45,7 @@ def main() -> None:
             }
             for name in arguments.profiles
         ]
-        for setting in settings:  # All of them before the first is measured.
-            profile_params(setting["profile"], setting["changes"])
-        results = [in_own_process("benchmarks.memory", setting) for setting in settings]
+        results = list(each_in_own_process("benchmarks.memory", settings))
         print(table(results))
         finish(
             {"peak_mib": {row["profile"]: row["peak_mib"] for row in results}, "results": results}, arguments
@@ -57,8 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--profiles", nargs="+", default=list(_PROFILES), metavar="PROFILE")
     parser.add_argument("--steps", type=positive, default=3, help="of training (default: 3)")
-    parser.add_argument("--set", dest="changes", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--one", help=argparse.SUPPRESS)
+    add_setting_flags(parser)
     add_result_flags(parser)
     return parser
 

@@ -51,6 +51,12 @@ def positive(text: str) -> int:
     return number
 
 
+def add_setting_flags(parser: argparse.ArgumentParser) -> None:
+    """Add --set, whose values are changes of a profile, and --one, by which a process of its own is told what to measure."""
+    parser.add_argument("--set", dest="changes", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+
+
 def add_result_flags(parser: argparse.ArgumentParser) -> None:
     """Add --json and --output, which `finish` obeys."""
     parser.add_argument("--json", action="store_true", help="print one line of JSON at the end")
@@ -66,7 +72,7 @@ def errors_for_people() -> Iterator[None]:
         sys.exit(f"error: {error}")
 
 
-def in_own_process(module: str, setting: dict[str, Any]) -> dict[str, Any]:
+def _in_own_process(module: str, setting: dict[str, Any]) -> dict[str, Any]:
     """Run `python -m MODULE --one SETTING` and return the JSON of its last line.
 
     A figure is measured in a process of its own: peak memory, the arithmetic and what was compiled
@@ -82,6 +88,22 @@ def in_own_process(module: str, setting: dict[str, Any]) -> dict[str, Any]:
         sys.exit(f"{module}: failed with exit code {done.returncode} at {json.dumps(setting)}; see above")
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
+
+
+def each_in_own_process(module: str, settings: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Measure each setting in a process of its own; all profiles are checked before the first is measured.
+
+    Args:
+        module: Such as `benchmarks.memory`.
+        settings: With `profile` and `changes`; JSON types.
+
+    Raises:
+        ParamsError: A profile, a key or a value is wrong.
+    """
+    for setting in settings:
+        profile_params(setting["profile"], setting["changes"])
+    for setting in settings:
+        yield _in_own_process(module, setting)
 
 
 def finish(result: dict[str, Any], arguments: argparse.Namespace) -> None:

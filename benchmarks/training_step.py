@@ -19,9 +19,10 @@ from typing import Any
 
 from benchmarks.runs import (
     add_result_flags,
+    add_setting_flags,
+    each_in_own_process,
     errors_for_people,
     finish,
-    in_own_process,
     positive,
     profile_params,
 )
@@ -51,12 +52,10 @@ def main() -> None:
         for size in arguments.sizes
     ]
     with errors_for_people():
-        for setting in settings:  # All of them before the first is measured.
-            profile_params(setting["profile"], setting["changes"])
         results = []
-        for setting in settings:
-            results.append(in_own_process("benchmarks.training_step", setting))
-            print(describe(results[-1]), flush=True)
+        for result in each_in_own_process("benchmarks.training_step", settings):
+            results.append(result)
+            print(describe(result), flush=True)
         lowest = min(result["ratio_to_bare_step"] for result in results)
         finish({"ratio_to_bare_step": lowest, "results": results}, arguments)
 
@@ -68,8 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=["float32"])
     parser.add_argument("--steps", type=positive, default=12, help="of a turn (default: 12)")
     parser.add_argument("--turns", type=positive, default=15, help="of each of the two (default: 15)")
-    parser.add_argument("--set", dest="changes", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--one", help=argparse.SUPPRESS)
+    add_setting_flags(parser)
     add_result_flags(parser)
     return parser
 
