@@ -52,7 +52,7 @@ def positive(text: str) -> int:
 
 
 def add_setting_flags(parser: argparse.ArgumentParser) -> None:
-    """Add --set, whose values are changes of a profile, and --one, by which a process of its own is told what to measure."""
+    """Add --set, changes of a profile, and --one, by which a process of its own is told what it measures."""
     parser.add_argument("--set", dest="changes", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--one", help=argparse.SUPPRESS)
 
