@@ -46,10 +46,11 @@ bench: install  ## Run the benchmarks; SOURCE=fer2013.zip DETECTOR=yunet.onnx: d
 	for name in input_pipeline training_step memory; do \
 	  $(BIN)/python -m benchmarks.$$name $(if $(RESULTS),--output $(RESULTS)/$$name.json) || exit; done
 
-check: install  ## Lint, format check and types
+check: install  ## Lint, format check and types; the Dockerfile, too
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/hadolint Dockerfile
 
 format: install  ## Format the code
 	$(BIN)/ruff format .
