@@ -8,6 +8,7 @@ classes, those with the widest margin, are the likely errors.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,7 +66,10 @@ def find_label_errors(labels: NDArray[np.uint8], probabilities: NDArray[np.float
         )
     integers = labels.astype(np.int64)
     scores = get_label_quality_scores(integers, probabilities, method="normalized_margin")
-    found = np.flatnonzero(find_label_issues(integers, probabilities, n_jobs=1))
+    with warnings.catch_warnings():
+        # That it passes over a class of one image or none.
+        warnings.filterwarnings("ignore", message="May not flag all label issues", category=UserWarning)
+        found = np.flatnonzero(find_label_issues(integers, probabilities, n_jobs=1))
     ranked = found[np.argsort(scores[found], kind="stable")]
     return LabelErrors(ranked, scores, probabilities.argmax(axis=1).astype(np.uint8))
 

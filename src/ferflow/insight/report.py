@@ -78,11 +78,14 @@ def write_insight(
         ModelError: The model is missing, damaged or gives no probabilities.
         OutputError: The folder holds something else, or cannot be written.
     """
+    from ferflow.reporting.comparison import origin_of
     from ferflow.reporting.insight import write_page
     from ferflow.reporting.insight_plots import plot_examples, plot_slices, write_sheet
+    from ferflow.reporting.outline import read_report
 
     label_errors.check_cleanlab()
     _check_output(output_dir)
+    origin = origin_of(read_report(root / layout.REPORTS / "download.json"))
     found = analyse(params, root=root, model_path=model_path, folds=folds)
     with atomic_directory(output_dir) as folder:
         _write_errors(folder / "label_errors.csv", found)
@@ -93,7 +96,7 @@ def write_insight(
             plot_slices(found.slices, folder / "slices.png", accuracy=accuracy)
             plot_examples(found.test, found.traits, folder / "slice_examples.png")
         write_json(folder / REPORT, _as_json(found, sha256_of(model_path)))
-        write_page(folder / "index.html", found)
+        write_page(folder / "index.html", found, origin=origin)
     return found
 
 

@@ -14,7 +14,7 @@ from ferflow.insight.contradictions import CopyCheck
 from ferflow.insight.label_errors import pair_counts
 from ferflow.insight.slices import Slice
 from ferflow.labels import EMOTIONS
-from ferflow.reporting.comparison import percent
+from ferflow.reporting.comparison import Origin, percent
 from ferflow.reporting.insight_plots import SHEET_IMAGES
 from ferflow.reporting.outline import Table, format_value
 from ferflow.reporting.templates import load_template
@@ -27,14 +27,20 @@ _MOST_ERRORS = 20
 _EN_DASH = "\N{EN DASH}"
 
 
-def write_page(path: Path, found: Insight) -> None:
+def write_page(path: Path, found: Insight, *, origin: Origin) -> None:
     """Write the page; pictures are taken from the folder that it is written to.
+
+    Args:
+        path: The HTML file.
+        found: What it is about.
+        origin: What the images are.
 
     Raises:
         OutputError: The page cannot be written.
     """
     page = load_template("insight.html").render(
         found=found,
+        origin=origin.name,
         accuracy=float(found.test.right().mean()) if len(found.test) else None,
         num_errors=len(found.errors.ranked),
         num_different=sum(entry.is_different for entry in found.slices),
@@ -166,12 +172,10 @@ def _in_words(entry: Slice) -> str:
     )
     if within is None:
         return sentence + "."
+    place = f"{abs(100 * within):.1f} {'below' if within < 0 else 'above'} within the same emotions"
     if within > entry.difference / 2:
-        return (
-            f"{sentence}, but {_points(within)} within the same emotions: most of that is which emotions "
-            "such images show."
-        )
-    return f"{sentence}, {_points(within)} within the same emotions."
+        return f"{sentence}, but {place}: most of that is which emotions such images show."
+    return f"{sentence}, {place}."
 
 
 def _points(difference: float | None) -> str:

@@ -149,7 +149,9 @@ def _draw_face(axes: Any, test: HeldOut, row: np.int64, left: float, top: float)
     label, predicted = test.labels[row], test.probabilities[row].argmax()
     axes.imshow(test.images[row], cmap="gray", vmin=0, vmax=255, extent=(left, left + 1, top + 1, top))
     is_right = label == predicted
-    caption = EMOTIONS[label] if is_right else f"{EMOTIONS[label]}\nnot {EMOTIONS[predicted]}"
+    caption = (
+        EMOTIONS[label] if is_right else f"{EMOTIONS[label]}\n\N{RIGHTWARDS ARROW} {EMOTIONS[predicted]}"
+    )
     colour = GREEN if is_right else ORANGE
     axes.text(left + 0.5, top + 1.03, caption, ha="center", va="top", size=6.5, color=colour)
 
