@@ -1,0 +1,124 @@
+"""The network as ONNX, which answers without Keras.
+
+tf2onnx converts TensorFlow's graph; from other backends the number of images could not stay open.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from pathlib import Path
+from typing import Any
+
+from ferflow.errors import ModelError
+from ferflow.labels import EMOTIONS, IMAGE_SIZE
+from ferflow.model.backend import load_keras
+from ferflow.model.explain import explained
+from ferflow.model.views import averaged_over_views
+
+keras = load_keras()
+
+OPSET = 17
+IMAGES, PROBABILITIES, MAPS = "images", "probabilities", "maps"
+
+
+def write_onnx(network: Any, path: Path, *, test_time_augmentation: str) -> None:
+    """Write a network as ONNX; the same weights give the same bytes.
+
+    The model takes `images` (N, 48, 48) uint8, 0-255, grey, and gives `probabilities` (N, 7) float32,
+    averaged over the views, and `maps` (N, 7, h, w) float32: Grad-CAM of the plain view, one map an
+    emotion, before the ReLU.
+
+    Args:
+        network: A network of `load_network` or `build_network`.
+        path: Place of the file.
+        test_time_augmentation: The views that probabilities are averaged over: `none`, `flip`, `ten_crop`.
+
+    Raises:
+        ModelError: The backend is not TensorFlow, tf2onnx is not installed, or the network's head is unknown.
+    """
+    converter = _load_converter()
+    plain = explained(network)
+    is_plain = test_time_augmentation == "none"
+    answers = _from_bytes(plain, None if is_plain else averaged_over_views(network, test_time_augmentation))
+    model, _ = converter.from_function(answers, input_signature=answers.input_signature, opset=OPSET)
+    _name_alike(model.graph)
+    _set_shapes(model.graph, plain.output_shape[1])
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _load_converter() -> Any:
+    """tf2onnx's `convert`.
+
+    Raises:
+        ModelError: It is not installed, or the backend is not TensorFlow.
+    """
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        raise ModelError(
+            f"the Keras backend is {backend}, but only TensorFlow's networks can be exported; run the same "
+            "command with KERAS_BACKEND=tensorflow: a saved model is the same on every backend"
+        )
+    try:
+        converter = importlib.import_module("tf2onnx.convert")
+    except ImportError as error:
+        raise ModelError(
+            f"what writes ONNX is not installed ({error}); install ferflow[export], or run 'make install'"
+        ) from error
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    return converter
+
+
+def _from_bytes(plain: Any, averaged: Any) -> Any:
+    """A TensorFlow function from (N, 48, 48) uint8 to what the file gives.
+
+    Args:
+        plain: A network of `explained`.
+        averaged: The network that gives the probabilities; None: those of `plain`.
+    """
+    import tensorflow as tf
+
+    signature = tf.TensorSpec((None, IMAGE_SIZE, IMAGE_SIZE), tf.uint8, name=IMAGES)
+
+    @tf.function(input_signature=[signature])  # type: ignore[untyped-decorator]
+    def answers(images: Any) -> dict[str, Any]:
+        pixels = tf.cast(images, tf.float32)[..., tf.newaxis]
+        probabilities, maps = plain(pixels, training=False)
+        if averaged is not None:
+            probabilities = averaged(pixels, training=False)
+        return {PROBABILITIES: probabilities, MAPS: maps}
+
+    return answers
+
+
+def _name_alike(graph: Any) -> None:
+    """Name and order all by operation and use: Keras' names tell what the process had built before."""
+    names = {"": "", **{entry.name: entry.name for entry in (*graph.input, *graph.output)}}
+    for number, node in enumerate(graph.node):
+        node.name = f"{node.op_type}_{number}"
+        for place, name in enumerate(node.input):
+            node.input[place] = names.setdefault(name, f"constant_{number}_{place}")
+        for place, name in enumerate(node.output):
+            node.output[place] = names.setdefault(name, f"{node.name}_{place}")
+    constants = {names[entry.name]: entry for entry in graph.initializer if entry.name in names}
+    for name, entry in constants.items():
+        entry.name = name
+    used = [constants.pop(name) for node in graph.node for name in node.input if name in constants]
+    ordered = [type(entry).FromString(entry.SerializeToString()) for entry in used]
+    del graph.initializer[:], graph.value_info[:]
+    graph.initializer.extend(ordered)
+    graph.doc_string = ""
+
+
+def _set_shapes(graph: Any, maps: tuple[int | None, ...]) -> None:
+    """Say of inputs and outputs what their shapes are; the number of images N stays open."""
+    shapes = {
+        IMAGES: (IMAGE_SIZE, IMAGE_SIZE),
+        PROBABILITIES: (len(EMOTIONS),),
+        MAPS: maps[1:],
+    }
+    for entry in (*graph.input, *graph.output):
+        first, *others = entry.type.tensor_type.shape.dim
+        first.dim_param = "N"
+        for dimension, number in zip(others, shapes[entry.name], strict=True):
+            dimension.dim_value = number

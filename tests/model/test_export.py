@@ -1,0 +1,106 @@
+"""Networks as ONNX: what they answer, and that the same network is the same file."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from ferflow.labels import EMOTIONS
+from ferflow.model.explain import explained
+from ferflow.model.export import write_onnx
+from ferflow.model.network import build_network
+from ferflow.model.prediction import predict_probabilities
+from ferflow.params import load_params
+from tests.conftest import REPOSITORY
+
+VIEWS = ("none", "flip", "ten_crop")
+
+
+@pytest.fixture(scope="module")
+def network():
+    """A small untrained network, of whose weights all are drawn."""
+    params = load_params(REPOSITORY / "params.yaml").model.model_copy(
+        update={"widths": [4, 8], "depths": [1, 1], "dense_units": 8, "dropout_head": 0.2}
+    )
+    keras.utils.set_random_seed(3)
+    built = build_network(params)
+    random = np.random.default_rng(5)
+    for variable in built.variables:
+        if variable.name in ("moving_variance", "gamma"):
+            variable.assign(random.uniform(0.5, 2.0, variable.shape))
+        elif variable.dtype == "float32":
+            variable.assign(random.normal(0, 0.2, variable.shape))
+    return built
+
+
+@pytest.fixture(scope="module")
+def exported(network, tmp_path_factory):
+    """The network as ONNX with each kind of views: kind to path."""
+    folder = tmp_path_factory.mktemp("onnx")
+    for kind in VIEWS:
+        write_onnx(network, folder / f"{kind}.onnx", test_time_augmentation=kind)
+    return {kind: folder / f"{kind}.onnx" for kind in VIEWS}
+
+
+def _run(path, images):
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return session.run(["probabilities", "maps"], {"images": images})
+
+
+@pytest.mark.parametrize("kind", VIEWS)
+def test_a_file_answers_as_keras_does_for_any_number_of_images(exported, network, bars, kind):
+    images = bars[0][:5]
+    expected = predict_probabilities(network, images, batch_size=50, test_time_augmentation=kind)
+    maps = np.asarray(explained(network).predict_on_batch(images[..., None])[1])
+    assert expected.std(axis=0).max() > 0.01
+    for number in (1, 5):
+        answers = _run(exported[kind], images[:number])
+        np.testing.assert_allclose(answers[0], expected[:number], atol=1e-5)
+        np.testing.assert_allclose(answers[1], maps[:number], atol=1e-5 * np.abs(maps).max())
+
+
+def test_a_file_says_what_it_takes_and_gives(exported):
+    model = onnx.load(exported["ten_crop"])
+    onnx.checker.check_model(model, full_check=True)
+    entries = {
+        entry.name: [part.dim_param or part.dim_value for part in entry.type.tensor_type.shape.dim]
+        for entry in (*model.graph.input, *model.graph.output)
+    }
+    assert entries["images"] == ["N", 48, 48]
+    assert entries["probabilities"] == ["N", len(EMOTIONS)]
+    assert entries["maps"][:2] == ["N", len(EMOTIONS)]
+    assert all(isinstance(side, int) and side > 0 for side in entries["maps"][2:])
+    assert {entry.domain: entry.version for entry in model.opset_import}[""] == 17
+
+
+def test_the_same_network_is_the_same_file_whatever_was_built_before(exported, network, tmp_path):
+    keras.Sequential([keras.layers.Dense(2), keras.layers.Dense(3)]).build((None, 4))
+    write_onnx(network, tmp_path / "again.onnx", test_time_augmentation="ten_crop")
+    assert (tmp_path / "again.onnx").read_bytes() == exported["ten_crop"].read_bytes()
+
+
+def test_on_another_backend_the_error_names_the_cure(tmp_path):
+    code = (
+        "from pathlib import Path\n"
+        "from ferflow.errors import ModelError\n"
+        "from ferflow.model.export import write_onnx\n"
+        "try:\n    write_onnx(None, Path('model.onnx'), test_time_augmentation='none')\n"
+        "except ModelError as error:\n    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"KERAS_BACKEND": "jax", "PATH": "/usr/bin"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "the Keras backend is jax" in done.stdout, done.stderr
+    assert "KERAS_BACKEND=tensorflow" in done.stdout
+    assert not (tmp_path / "model.onnx").exists()
