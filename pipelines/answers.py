@@ -86,6 +86,11 @@ def _refusal(error: Any, server: Server, absent: str) -> str:
         )
     names_namespace = "namespace" in said.lower()
     if names_namespace and error.status in (400, 404, 500):
+        if server.namespace is None:
+            return (
+                f"wants a namespace ({error.status}{said}): it serves several users; set server.namespace in "
+                "pipelines/config.yaml to yours, or give --namespace"
+            )
         return (
             f"does not know namespace {server.namespace!r} ({error.status}{said}); set server.namespace in "
             "pipelines/config.yaml to one that exists, or to null on a single-user installation"

@@ -129,8 +129,12 @@ def status(
     settings = load_settings(config)
     cluster = Cluster(settings.server)
     if run_id is None:
-        for run in cluster.newest(last):
+        runs = cluster.newest(last)
+        for run in runs:
             typer.echo(f"{run.run_id}  {run.state:<10} {run.name}")
+        if not runs:
+            name = settings.server.experiment
+            say(f"no runs in experiment {name} yet; 'python -m pipelines submit' starts one")
         return
     run = cluster.run(run_id)
     typer.echo(f"{run.name}: {run.state}  {run.link}")

@@ -99,17 +99,28 @@ class Cluster:
         Raises:
             PipelineError: The server cannot be reached or refuses.
         """
+        if found := self._find_experiment():
+            return found
+        server = self._server
+        wanted = self._api.V2beta1Experiment(display_name=server.experiment, namespace=server.namespace)
+        with self._errors():
+            made = self._api.ExperimentServiceApi(self._client).experiment_service_create_experiment(
+                wanted, _request_timeout=_TIMEOUT
+            )
+            return _identity(made.experiment_id)
+
+    def _find_experiment(self) -> str | None:
+        """The id of the experiment; None where it is not there."""
         service = self._api.ExperimentServiceApi(self._client)
-        name, namespace = self._server.experiment, self._server.namespace
+        given = _given(namespace=self._server.namespace)
         with self._errors():
             found = service.experiment_service_list_experiments(
-                filter=_named(name), page_size=_PAGE, _request_timeout=_TIMEOUT, **_given(namespace=namespace)
-            )
-            if found.experiments:
-                return _identity(found.experiments[0].experiment_id)
-            wanted = self._api.V2beta1Experiment(display_name=name, namespace=namespace)
-            made = service.experiment_service_create_experiment(wanted, _request_timeout=_TIMEOUT)
-            return _identity(made.experiment_id)
+                filter=_named(self._server.experiment),
+                page_size=_PAGE,
+                _request_timeout=_TIMEOUT,
+                **given,
+            ).experiments
+            return _identity(found[0].experiment_id) if found else None
 
     def pipeline_version(self, name: str, version: str, text: str) -> tuple[str, str]:
         """The ids of a pipeline and of its version; what is not there is uploaded.
@@ -193,13 +204,15 @@ class Cluster:
             service.run_service_retry_run(run_id, _request_timeout=_TIMEOUT)
 
     def newest(self, number: int) -> list[Run]:
-        """The newest runs of the experiment.
+        """The newest runs of the experiment; none where it is not there.
 
         Raises:
             PipelineError: The server cannot be reached or refuses.
         """
         service = self._api.RunServiceApi(self._client)
-        experiment = self.experiment()
+        experiment = self._find_experiment()
+        if experiment is None:
+            return []
         with self._errors():
             found = service.run_service_list_runs(
                 experiment_id=experiment,

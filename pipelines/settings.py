@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from ferflow.errors import ParamsError
 from ferflow.params import describe_problem, read_yaml
@@ -15,12 +17,41 @@ from ferflow.params import describe_problem, read_yaml
 _NOT_A_PROFILE = "start from a profile with 'ferflow profile NAME'"
 CONFIG = Path(__file__).with_name("config.yaml")
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)]
-Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-Cpu = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?m?$")]
-Memory = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|K|M|G|T)$")]
-Url = Annotated[str, Field(pattern=r"^https?://[^/\s]+")]
-AbsolutePath = Annotated[str, Field(pattern=r"^/[^\s]+$")]
+
+def _like(pattern: str, wanted: str) -> AfterValidator:
+    """A check that a text fits a pattern; the error says in words what is wanted."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise PydanticCustomError("unlike", "{wanted}", {"wanted": wanted})
+        return text
+
+    return AfterValidator(check)
+
+
+Name = Annotated[
+    str,
+    Field(max_length=253),
+    _like(
+        r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?",
+        "a name in Kubernetes: small letters, digits, hyphens and full stops",
+    ),
+]
+Variable = Annotated[str, _like(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable")]
+Cpu = Annotated[str, _like(r"[0-9]+(\.[0-9]+)?m?", 'a number of cores as text, such as "2" or 500m')]
+Memory = Annotated[str, _like(r"[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|K|M|G|T)", "a size such as 16Gi or 512Mi")]
+Url = Annotated[str, _like(r"https?://[^/\s]+\S*", "an address such as http://localhost:8080")]
+AbsolutePath = Annotated[str, _like(r"/\S+", "an absolute path, such as /data")]
+ImageName = Annotated[
+    str,
+    _like(
+        r"[^\s:@]+(:[0-9]+/[^\s:@]+)?([:@]\S+)?",
+        "the name of an image, such as registry.example/me/ferflow:0.1.0",
+    ),
+]
+Resource = Annotated[
+    str, _like(r"[a-z0-9.-]+(/[A-Za-z0-9._-]+)?", "the name of a resource, such as nvidia.com/gpu")
+]
 Labels = dict[str, str]
 SecretKind = Literal["mlflow", "postgresql", "kaggle", "webhook"]
 
@@ -32,7 +63,7 @@ class _Section(BaseModel):
 class Image(_Section):
     """The image that every step runs in."""
 
-    name: Annotated[str, Field(pattern=r"^[^\s:@]+(:[0-9]+/[^\s:@]+)?([:@][^\s]+)?$")]
+    name: ImageName
     backend: Literal["tensorflow", "jax"]
     pull_policy: Literal["Always", "IfNotPresent", "Never"]
     pull_secrets: list[Name]
@@ -117,7 +148,7 @@ class Toleration(_Section):
 class Gpu(_Section):
     """What steps with GPUs get besides."""
 
-    resource: Annotated[str, Field(pattern=r"^[a-z0-9.-]+(/[A-Za-z0-9._-]+)?$")]
+    resource: Resource
     node_selector: Labels
     tolerations: list[Toleration]
     shared_memory: Memory | None
@@ -207,6 +238,10 @@ def load_settings(path: Path = CONFIG) -> Settings:
     Raises:
         ParamsError: The file is missing, is not YAML, or a key or value is wrong.
     """
+    if not path.exists():
+        raise ParamsError(
+            f"{path}: not found; give --config a copy of pipelines/config.yaml, or leave it out"
+        )
     return check_settings(read_yaml(path), origin=str(path))
 
 
@@ -228,7 +263,7 @@ def changed(settings: Settings, changes: Mapping[str, object]) -> Settings:
         for section in sections:
             place = place[section]
         place[last] = value
-    return check_settings(content, origin=f"{CONFIG.name} with {', '.join(given) or 'no changes'}")
+    return check_settings(content, origin=f"settings with another {', '.join(given) or 'nothing'}")
 
 
 def check_settings(values: object, *, origin: str) -> Settings:

@@ -6,8 +6,10 @@ import hashlib
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 from ferflow.errors import ParamsError
+from ferflow.params import Params
 from ferflow.progress import duration
 from pipelines.compiling import compile_pipeline
 from pipelines.errors import PipelineError
@@ -17,6 +19,8 @@ from pipelines.settings import Settings
 # What Kubernetes says where an image cannot be had.
 _IMAGE_SIGNS = ("ImagePullBackOff", "ErrImagePull", "InvalidImageName", "manifest unknown")
 _SECONDS_BETWEEN_LOOKS = 10.0
+# Values of keys that name a file, too, which name none.
+_NO_FILES = ("auto", "haar", "imagenet")
 
 
 def submit(name: str, settings: Settings, params: str) -> Run:
@@ -35,6 +39,7 @@ def submit(name: str, settings: Settings, params: str) -> Run:
 
     values = parse_params(params)
     check_devices(name, settings, values.train.devices)
+    check_files(settings, values)
     text = compile_pipeline(name, settings)
     cluster = Cluster(settings.server)
     experiment = cluster.experiment()
@@ -66,6 +71,35 @@ def check_devices(name: str, settings: Settings, devices: int) -> None:
                 f"train.devices is {devices} in the parameter file, but steps.{step}.gpus is {gpus} in "
                 f"pipelines/config.yaml; set train.devices: {max(1, gpus)}, or change the number of "
                 "GPUs (--gpus)"
+            )
+
+
+def check_files(settings: Settings, params: Params) -> None:
+    """See that pods can see the files that the parameters name: those of this machine they cannot.
+
+    Args:
+        settings: Of the cluster.
+        params: The parameters.
+
+    Raises:
+        ParamsError: A file is on no volume of the step that reads it.
+    """
+    download, volumes = params.download, settings.volumes
+    named = [
+        ("download.path", download.path, "data"),
+        ("download.detector", download.detector, "data"),
+        ("model.weights", params.model.weights, "work"),
+    ]
+    for key, path, kind in named:
+        if path in (None, *_NO_FILES):
+            continue
+        volume = volumes.data if kind == "data" else volumes.work
+        if volume is None or not Path(path).is_relative_to(volume.path):
+            place = "is null" if volume is None else f"is mounted at {volume.path}"
+            raise ParamsError(
+                f"{key} is {path} in the parameter file, which pods do not see: volumes.{kind} in "
+                f"pipelines/config.yaml {place}; put the file on a claim, name that there, and give the path "
+                "in the pod"
             )
 
 

@@ -23,12 +23,16 @@ def _with(key: str, value: object) -> dict:
     ("key", "value", "message"),
     [
         ("steps.train.gpus", -1, "steps.train.gpus: -1 found"),
-        ("steps.train.memory", "32 GB", "steps.train.memory: '32 GB' found"),
+        ("steps.train.memory", "32 GB", "steps.train.memory: '32 GB' found, expected a size such as"),
         ("steps.register.cpu", 1, "steps.register.cpu: 1 found"),
         ("steps.train.gpu", 1, "steps.train.gpu: unknown key"),
         ("steps.download.secrets", ["aws"], "steps.download.secrets"),
-        ("image.name", "two words", "image.name: 'two words' found"),
-        ("server.host", "kubeflow.example", "server.host: 'kubeflow.example' found"),
+        ("image.name", "two words", "image.name: 'two words' found, expected the name of an image"),
+        (
+            "server.host",
+            "kubeflow.example",
+            "server.host: 'kubeflow.example' found, expected an address such as http://localhost:8080",
+        ),
         ("server.authentication", "password", "server.authentication: 'password' found"),
         ("image.backend", "torch", "image.backend: 'torch' found"),
         ("steps.train.gpus", 8, "image.backend is tensorflow, which trains on one GPU, but a step has 8"),
@@ -49,6 +53,13 @@ def test_a_missing_key_is_an_error_that_does_not_speak_of_profiles():
     del content["sweep"]
     with pytest.raises(ParamsError, match=r"sweep: missing; add it, or take it from git"):
         check_settings(content, origin="config.yaml")
+
+
+def test_a_config_that_is_not_there_is_not_taken_for_a_parameter_file(tmp_path):
+    with pytest.raises(
+        ParamsError, match=r"absent.yaml: not found; give --config a copy of pipelines/config"
+    ):
+        load_settings(tmp_path / "absent.yaml")
 
 
 def test_settings_are_changed_by_dotted_keys_and_checked():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 
 import pytest
@@ -9,12 +10,13 @@ from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from ferflow.errors import ParamsError
+from ferflow.params import read_yaml
 from pipelines import submitting
 from pipelines.cli import app
 from pipelines.compiling import COMPILED
 from pipelines.errors import PipelineError
 from pipelines.server import Cluster
-from pipelines.settings import CONFIG, changed, load_settings
+from pipelines.settings import CONFIG, changed, check_settings, load_settings
 from tests.conftest import REPOSITORY
 from tests.pipelines.kfp_server import KfpServer
 
@@ -108,6 +110,52 @@ def test_gpus_that_would_be_idle_are_refused(server, settings, name, step):
     assert server.requests == []
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("path", "data/fer2013.tar.xz", "download.path is data/fer2013.tar.xz"),
+        ("path", "/database/fer2013.tar.xz", "download.path is /database/fer2013.tar.xz"),
+        ("detector", "yunet.onnx", "download.detector is yunet.onnx"),
+        ("weights", "/data/model.keras", "model.weights is /data/model.keras"),
+    ],
+)
+def test_files_that_pods_do_not_see_are_refused(server, settings, key, value, said):
+    settings = changed(settings, {"volumes.data": {"claim": "data", "path": "/data"}})
+    with pytest.raises(ParamsError) as caught:
+        submitting.submit("training", settings, _naming(key, value))
+    assert said in str(caught.value)
+    assert "mounted at /" in str(caught.value)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("path", "/data/fer2013.tar.xz"), ("detector", "/data/yunet.onnx"), ("weights", "/ferflow/model.keras")],
+)
+def test_files_on_the_volumes_are_taken_and_without_a_volume_refused(settings, key, value):
+    on_volume = changed(settings, {"volumes.data": {"claim": "data", "path": "/data"}})
+    assert submitting.submit("training", on_volume, _naming(key, value)).run_id == "run-1"
+    bare = check_settings(
+        {
+            **settings.model_dump(by_alias=True),
+            "volumes": {"work": None, "data": None},
+            "spot": {**settings.spot.model_dump(), "enabled": False},
+        },
+        origin="config.yaml",
+    )
+    with pytest.raises(ParamsError, match=r"volumes\.(data|work) in pipelines/config.yaml is null"):
+        submitting.submit("training", bare, _naming(key, value))
+
+
+def _naming(key: str, value: str) -> str:
+    """A parameter file that names a file; JSON is YAML."""
+    values = read_yaml(_PARAMS)
+    values["model" if key == "weights" else "download"][key] = value
+    if key == "path":
+        values["download"]["source"] = "archive"
+    return json.dumps(values)
+
+
 def test_namespace_and_service_account_go_with_the_run(server, settings):
     server.namespaces = {"team"}
     _submit(changed(settings, {"server.namespace": "team", "server.service_account": "runner"}))
@@ -158,12 +206,15 @@ def test_a_forbidden_namespace_says_which_role_to_ask_for(server, settings):
     assert "kubeflow-edit" in message
 
 
-@pytest.mark.parametrize(("namespace", "said"), [("teem", "'teem'"), (None, "None")])
-def test_an_unknown_namespace_names_the_setting(server, settings, namespace, said):
+@pytest.mark.parametrize(
+    ("namespace", "said"),
+    [("teem", "does not know namespace 'teem' (404"), (None, "wants a namespace (400")],
+)
+def test_a_namespace_that_is_wrong_or_missing_names_the_setting(server, settings, namespace, said):
     server.namespaces = {"team"}
     message = _failure(changed(settings, {"server.namespace": namespace}))
-    assert f"does not know namespace {said}" in message
-    assert "server.namespace in pipelines/config.yaml" in message
+    assert said in message
+    assert "set server.namespace in pipelines/config.yaml to" in message
 
 
 @pytest.mark.parametrize(
@@ -228,6 +279,13 @@ def test_status_lists_runs_and_steps(server, settings, config):
     shown = _invoke("status", "run-1", "--config", config()).output
     assert "split                SUCCEEDED" in shown
     assert "train                waits" in shown
+
+
+def test_status_of_an_experiment_without_runs_says_so_and_makes_none(server, config):
+    done = _invoke("status", "--config", config())
+    assert done.exit_code == 0
+    assert "no runs in experiment ferflow yet" in done.output
+    assert server.experiments == {}
 
 
 def test_a_failed_run_is_retried_and_no_other(server, settings, config):
