@@ -22,6 +22,7 @@ from ferflow.stages.evaluate import load_test
 # Predictions belong to a model if so many of them, computed again, come out this close.
 _NUM_CHECKED = 32
 _TOLERANCE = 1e-3
+_SUM_TOLERANCE = 0.01
 
 
 def held_out_images(
@@ -90,11 +91,20 @@ def _read_probabilities(path: Path, files: Column, labels: NDArray[np.uint8]) ->
         say(f"{path}: of another split; predicting the test images again")
         return None
     try:
-        return np.stack([columns[name].astype(np.float64) for name in names], axis=1)
+        probabilities = np.stack([columns[name].astype(np.float64) for name in names], axis=1)
     except ValueError as error:
         raise DataError(
             f"{path}: a probability is no number ({error}); run 'ferflow evaluate' again"
         ) from None
+    sums = probabilities.sum(axis=1)
+    wrong = np.flatnonzero(~(np.abs(sums - 1) <= _SUM_TOLERANCE))  # NaN is wrong as well
+    if len(wrong):
+        name, total = str(files[wrong[0]]), sums[wrong[0]]
+        raise DataError(
+            f"{path}: the probabilities of {name!r} add up to {total:g}, expected 1; "
+            "run 'ferflow evaluate' again"
+        )
+    return probabilities
 
 
 def _are_of(known: NDArray[np.float64], computed: NDArray[np.float64]) -> bool:
