@@ -47,7 +47,10 @@ _ABOVE_DATA = "ferflow.stages,ferflow.model,ferflow.reporting"
         (f"mlflow,dvc,optuna,kfp,{_LEARNING}", "ferflow.cli,ferflow.doctor,ferflow.profiles"),
         (f"{_ORCHESTRATION},ferflow.stages,ferflow.reporting", "ferflow.model"),
         (f"{_ORCHESTRATION},ferflow.stages", "ferflow.reporting"),
-        (f"{_ORCHESTRATION},keras,tensorflow,jax,cleanlab,ferflow.serving,ferflow.tracking", "ferflow.insight"),
+        (
+            f"{_ORCHESTRATION},keras,tensorflow,jax,cleanlab,ferflow.serving,ferflow.tracking",
+            "ferflow.insight",
+        ),
         (f"{_ORCHESTRATION},{_LEARNING},ferflow.stages,ferflow.tracking", "ferflow.tuning"),
         (
             f"{_ORCHESTRATION},{_LEARNING},onnx,ferflow.stages,ferflow.tracking,ferflow.tuning",
