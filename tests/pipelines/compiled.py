@@ -1,8 +1,22 @@
-"""Reads compiled pipelines."""
+"""Compiles pipelines for the cluster of the tests, and reads them."""
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+
 from ruamel.yaml import YAML
+
+from pipelines.compiling import compile_pipeline
+from pipelines.settings import load_settings
+
+CLUSTER = Path(__file__).with_name("cluster.yaml")
+
+
+@cache
+def compiled_text(name: str) -> str:
+    """The YAML of a pipeline for that cluster."""
+    return compile_pipeline(name, load_settings(CLUSTER))
 
 
 def parse(text: str) -> tuple[dict, dict]:

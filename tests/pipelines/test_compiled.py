@@ -7,8 +7,8 @@ import pytest
 from ferflow.errors import ParamsError
 from ferflow.params import read_yaml
 from pipelines.compiling import COMPILED, PIPELINES, compile_pipeline
-from pipelines.settings import CONFIG, check_settings, load_settings
-from tests.pipelines.compiled import executors, parse, tasks
+from pipelines.settings import check_settings, load_settings
+from tests.pipelines.compiled import CLUSTER, compiled_text, executors, parse, tasks
 
 _GPU_STEPS = {"training": {"train"}, "sweep": {"train", "tune-worker"}}
 _SECRETS = {
@@ -22,7 +22,7 @@ _SECRETS = {
 @pytest.fixture
 def values() -> dict:
     """The raw settings, to change and check."""
-    return read_yaml(CONFIG)
+    return read_yaml(CLUSTER)
 
 
 @pytest.fixture(params=sorted(PIPELINES))
@@ -32,7 +32,7 @@ def name(request) -> str:
 
 @pytest.fixture
 def compiled(name) -> tuple[dict, dict]:
-    return parse((COMPILED / f"{name}.yaml").read_text(encoding="utf-8"))
+    return parse(compiled_text(name))
 
 
 def _step(executor: str) -> str:
@@ -85,7 +85,7 @@ def test_gpu_steps_have_node_selector_tolerations_shared_memory_and_checkpoint_v
 
 
 def test_the_gpu_step_of_a_sweep_stands_inside_the_loop():
-    pipeline, _ = parse((COMPILED / "sweep.yaml").read_text(encoding="utf-8"))
+    pipeline, _ = parse(compiled_text("sweep"))
     (loop,) = (
         entry
         for name, entry in pipeline["components"].items()
@@ -111,7 +111,7 @@ def test_secrets_come_by_name_as_variables_of_the_steps_that_need_them(name, com
 
 def test_every_step_has_a_timeout_retries_resources_and_the_image(compiled):
     pipeline, kubernetes = compiled
-    settings = load_settings()
+    settings = load_settings(CLUSTER)
     for executor, container in executors(pipeline).items():
         step = settings.steps.of(_step(executor).replace("-", "_"))
         assert kubernetes[executor]["activeDeadlineSeconds"] == str(step.timeout)

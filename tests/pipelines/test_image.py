@@ -74,7 +74,7 @@ def test_every_copied_file_is_in_the_context():
 
 def test_the_image_is_named_as_the_settings_and_the_version_say():
     version = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["version"]
-    assert load_settings().image.name == f"ferflow:{version}"
+    assert load_settings().image.name.rsplit("/", 1)[-1] == f"ferflow:{version}"
     printed = subprocess.run(
         ["make", "--dry-run", "image"], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )

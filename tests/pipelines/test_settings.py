@@ -6,11 +6,12 @@ import pytest
 
 from ferflow.errors import ParamsError
 from ferflow.params import read_yaml
-from pipelines.settings import CONFIG, changed, check_settings, load_settings
+from pipelines.settings import changed, check_settings, load_settings
+from tests.pipelines.compiled import CLUSTER
 
 
 def _with(key: str, value: object) -> dict:
-    content = read_yaml(CONFIG)
+    content = read_yaml(CLUSTER)
     *sections, last = key.split(".")
     place = content
     for section in sections:
@@ -49,7 +50,7 @@ def test_a_wrong_setting_is_one_error_that_names_it(key, value, message):
 
 
 def test_a_missing_key_is_an_error_that_does_not_speak_of_profiles():
-    content = read_yaml(CONFIG)
+    content = read_yaml(CLUSTER)
     del content["sweep"]
     with pytest.raises(ParamsError, match=r"sweep: missing; add it, or take it from git"):
         check_settings(content, origin="config.yaml")
@@ -63,7 +64,7 @@ def test_a_config_that_is_not_there_is_not_taken_for_a_parameter_file(tmp_path):
 
 
 def test_settings_are_changed_by_dotted_keys_and_checked():
-    settings = changed(load_settings(), {"steps.train.gpus": 0, "server.namespace": None})
+    settings = changed(load_settings(CLUSTER), {"steps.train.gpus": 0, "server.namespace": None})
     assert settings.steps.train.gpus == 0
     with pytest.raises(ParamsError, match=r"steps.train.gpus"):
         changed(settings, {"steps.train.gpus": 65})

@@ -13,11 +13,11 @@ from ferflow.errors import ParamsError
 from ferflow.params import read_yaml
 from pipelines import submitting
 from pipelines.cli import app
-from pipelines.compiling import COMPILED
 from pipelines.errors import PipelineError
 from pipelines.server import Cluster
-from pipelines.settings import CONFIG, changed, check_settings, load_settings
+from pipelines.settings import changed, check_settings, load_settings
 from tests.conftest import REPOSITORY
+from tests.pipelines.compiled import CLUSTER, compiled_text
 from tests.pipelines.kfp_server import KfpServer
 
 _PARAMS = REPOSITORY / "profiles" / "sample.yaml"
@@ -31,7 +31,7 @@ def server():
 
 @pytest.fixture
 def settings(server):
-    return changed(load_settings(), {"server.host": server.host})
+    return changed(load_settings(CLUSTER), {"server.host": server.host})
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def config(server, tmp_path):
 
     def write(**section: object) -> str:
         yaml = YAML()
-        content = yaml.load(CONFIG.read_text(encoding="utf-8"))
+        content = yaml.load(CLUSTER.read_text(encoding="utf-8"))
         content["server"] |= {"host": server.host, **section}
         path = tmp_path / "config.yaml"
         with path.open("w") as stream:
@@ -85,10 +85,10 @@ def test_submit_makes_experiment_pipeline_and_run(server, config):
 
 def test_what_is_uploaded_is_the_compiled_pipeline(server, config):
     # The pages' address is compiled in, so that runs can link to them.
-    pages = load_settings().server.pages
+    pages = load_settings(CLUSTER).server.pages
     done = _invoke("submit", "--config", config(url=pages), "--params", str(_PARAMS))
     assert done.exit_code == 0, done.output
-    compiled = list(YAML(typ="safe").load_all((COMPILED / "training.yaml").read_text(encoding="utf-8")))
+    compiled = list(YAML(typ="safe").load_all(compiled_text("training")))
     assert server.uploads[-1] == compiled
     assert set(compiled[0]["root"]["inputDefinitions"]["parameters"]) == {"params"}
 
