@@ -88,8 +88,13 @@ def test_dvc_tracks_every_section_that_a_stage_takes():
         "train": {"seed", "model", "augment", "train"},
         "evaluate": {"evaluate"},
     }
-    # No stages: a registered version remembers the rules that it was judged by, a study its space.
-    assert set().union(*tracked.values()) == set(Params.model_fields) - {"profile", "registry", "tune"}
+    # No stages: a version remembers the rules that it was judged by, an export its limits, a study its space.
+    assert set().union(*tracked.values()) == set(Params.model_fields) - {
+        "profile",
+        "registry",
+        "export",
+        "tune",
+    }
 
 
 # A change of these alone changes no result: values are tracked as parameters, the rest is wording.

@@ -1,4 +1,4 @@
-"""Typed, strict parameters of the stages, the registry and the sweep; `params.yaml` is their only home.
+"""Typed, strict parameters of all sections; `params.yaml` is their only home.
 
 An unknown key, a wrong type or a value out of range is one error that names the key, the value
 and what is allowed. Defaults live in the YAML files, not here: a missing key is an error too.
@@ -233,6 +233,14 @@ class RegistryParams(_Section):
     equal_margin: Share
 
 
+class ExportParams(_Section):
+    """How much the exported model may differ from the network, and what it is quantised by."""
+
+    calibration_images: PositiveInt
+    max_difference: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+    max_accuracy_loss: Share
+
+
 class Params(_Section):
     """All parameters of one run.
 
@@ -251,6 +259,7 @@ class Params(_Section):
     train: TrainParams
     evaluate: EvaluateParams
     registry: RegistryParams
+    export: ExportParams
     tune: TuneParams
 
 
