@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,33 @@ def test_a_server_that_never_answers_costs_its_timeout_once(tmp_path: Path, monk
     with pytest.raises(TrackingError, match="no answer in time"):
         store.client(tmp_path)
     assert time.monotonic() - began < 3
+
+
+class _Guarded(BaseHTTPRequestHandler):
+    """Answers as MLflow's server does a request for a name that it was not started with."""
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+    def do_GET(self) -> None:
+        content = b"Invalid Host header - possible DNS rebinding attack detected"
+        self.send_response(403)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+def test_a_server_that_refuses_its_name_says_which_option_it_lacks(tmp_path: Path, monkeypatch):
+    with HTTPServer(("127.0.0.1", 0), _Guarded) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.server_port}")
+        with pytest.raises(
+            TrackingError, match=r"refuses that name \(403\): name it, .* in --allowed-hosts;"
+        ):
+            store.client(tmp_path)
+        server.shutdown()
+        thread.join()
 
 
 @pytest.mark.parametrize(("set_by_user", "seconds"), [(None, 10), ("77", 77)])

@@ -218,6 +218,7 @@ def _reason(error: Exception) -> str:
 _SERVER_FAILS = "the server fails (its disk may be full; its log says why)"
 # What the first line of a library's error means, where that is hidden in it.
 _MEANINGS = (
+    ("Invalid Host header", "the server refuses that name (403): name it, with its port, in --allowed-hosts"),
     ("Connection refused", "nothing answers there (connection refused)"),
     ("Name or service not known", "there is no such host"),
     ("Temporary failure in name resolution", "there is no such host, or no network"),
