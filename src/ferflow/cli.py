@@ -23,6 +23,7 @@ from ferflow import (
     cli_pipeline,
     cli_predict,
     cli_registry,
+    cli_serve,
     cli_tracking,
     cli_tune,
     layout,
@@ -46,6 +47,7 @@ app.add_typer(cli_pipeline.commands)
 app.add_typer(cli_predict.commands)
 app.add_typer(cli_explain.commands)
 app.add_typer(cli_insight.commands)
+app.add_typer(cli_serve.commands)
 
 ParamsOption = Annotated[Path, typer.Option("--params", help="The parameter file.", metavar="FILE")]
 _STAGES = "Pipeline stages, in order (dvc repro runs them)"

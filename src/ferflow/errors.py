@@ -8,7 +8,8 @@ FerflowError
 ├── ModelError        a network cannot be built, loaded or trained as asked
 ├── OutputError       a result cannot be written (full disk, read-only folder, another run holds it)
 ├── TrackingError     a run, the tracking store or the registry cannot be used as asked
-└── TuningError       a study or its storage cannot be used as asked
+├── TuningError       a study or its storage cannot be used as asked
+└── ServiceError      the service or the page cannot be started as asked
 
 Every message says which file or key, what was found, what was expected and what to do.
 The command line catches this one family, prints the message and exits with code 1.
@@ -49,3 +50,7 @@ class TrackingError(FerflowError):
 
 class TuningError(FerflowError):
     """A study or its storage cannot be used as asked."""
+
+
+class ServiceError(FerflowError):
+    """The service or the page cannot be started as asked."""

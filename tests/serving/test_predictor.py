@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ferflow import Predictor
+from ferflow import Predictor, heatmap
 from ferflow.data.images import BadImageError, decode_face
 from ferflow.errors import DetectorError, FerflowError, ModelError
 from ferflow.labels import EMOTIONS
@@ -132,10 +132,15 @@ def test_heatmaps_are_those_of_the_predicted_emotion(predictor):
     faces = draw_pictures(5)
     probabilities, heatmaps = predictor.explain_faces(faces)
     np.testing.assert_allclose(probabilities, expected_probabilities(faces), atol=1e-5)
-    maps = expected_maps(faces)[np.arange(5), probabilities.argmax(axis=1)]
-    for found, tiles in zip(heatmaps, maps, strict=True):
-        expected = cv2.resize(np.maximum(tiles, 0).astype(np.float32), (48, 48))
-        np.testing.assert_allclose(found, expected / expected.max(), atol=1e-4)
+    expected = heatmap.heatmaps(lambda batch: (expected_probabilities(batch), expected_maps(batch)), faces)
+    np.testing.assert_allclose(heatmaps, expected, atol=1e-4)
+
+
+def test_a_picture_with_more_faces_than_the_limit_is_refused(export_folder):
+    photo = photo_of(_TWO)
+    assert len(Predictor(export_folder, max_faces=2).predict(photo)) == 2
+    with pytest.raises(BadImageError, match="picture 0: shows 2 faces, more than the limit of 1"):
+        Predictor(export_folder, max_faces=1).predict(photo)
 
 
 def test_a_face_without_support_for_any_emotion_has_an_empty_heatmap(predictor):
