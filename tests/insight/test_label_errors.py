@@ -68,6 +68,13 @@ def test_the_ranking_goes_by_the_margin_and_names_the_answer():
     assert pair_counts(labels[errors.ranked], errors.suggested[errors.ranked]) == [("angry", "happy", 3)]
 
 
+def test_the_most_frequent_pair_stands_first():
+    labels, suggested = np.array([0, 5, 5, 4, 5]), np.array([3, 4, 4, 5, 2])
+    pairs = pair_counts(labels, suggested)
+    assert pairs[0] == ("sad", "neutral", 2)
+    assert sorted(count for *_, count in pairs[1:]) == [1, 1, 1]
+
+
 def test_classes_without_images_are_no_obstacle():
     labels = np.resize(np.array([0, 3, 6], np.uint8), 60)
     assert find_label_errors(labels, _probabilities(labels, wrong=(57,))).ranked.tolist() == [57]

@@ -64,6 +64,16 @@ def test_a_slice_of_hard_emotions_is_not_worse_within_them():
     assert second.difference_within == pytest.approx(0)
 
 
+def test_emotions_weigh_by_how_many_images_stand_on_both_sides():
+    # Emotion 0: 10 inside, all right, against 90, none right. Emotion 3: 50 against 50, no difference.
+    labels = np.array([0] * 10 + [3] * 50 + [0] * 90 + [3] * 50)
+    right = np.array([True] * 10 + [False] * 190)
+    first, _ = _slices(
+        Trait("half", "", np.repeat([0.0, 1.0], [60, 140]), edges=(1.0,)), labels.astype(np.uint8), right
+    )
+    assert first.difference_within == pytest.approx((10 * 90 / 100) / (10 * 90 / 100 + 50 * 50 / 100))
+
+
 def test_a_slice_that_shares_no_emotion_with_the_rest_has_no_difference_within():
     trait = Trait("half", "", np.repeat([0.0, 1.0], 10), edges=(1.0,))
     first, _ = _slices(trait, np.repeat([0, 3], 10), np.ones(20, bool))
