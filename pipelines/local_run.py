@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from pipelines.errors import PipelineError
 from pipelines.settings import Settings
 
 FOLDER = Path(".ferflow/pipelines")
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_FAILED_STEP = re.compile(r"Inner task failed: '([^']+)'")
 _REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -68,8 +71,8 @@ def run_here(
             pipeline(params=params)
         except RuntimeError as error:  # kfp has no narrower one.
             raise PipelineError(
-                f"pipeline {name}: {_first_line(error)}; the lines of the failed step above say why; mend "
-                "that and run the same command again"
+                f"pipeline {name}: {_failure(error)}; its line above that begins with 'error:' says why; "
+                "mend that and run the same command again"
             ) from error
     return LocalRun(place, store)
 
@@ -107,8 +110,11 @@ def _environment(store: str) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
+def _failure(error: Exception) -> str:
+    """Which step failed, as far as kfp says it."""
+    text = _COLOURS.sub("", str(error))
+    steps = _FAILED_STEP.findall(text)
+    return f"step {steps[0]} failed" if steps else next(iter(text.splitlines()), type(error).__name__)
 
 
 def tell(run: LocalRun) -> None:
