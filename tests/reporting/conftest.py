@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
+from ferflow.model.calibration import Confidence, calibrated
 from ferflow.model.metrics import confusion_matrix, score, score_classes
 from ferflow.reporting.page import Results
 
@@ -20,6 +21,7 @@ class Scored(NamedTuple):
     labels: NDArray[np.uint8]
     probabilities: NDArray[np.float64]
     results: Results
+    leaked: NDArray[np.bool_]
 
 
 def make_scored(*, num_images: int = 350, seed: int = 0, classes=range(7), num_leaked: int = 40) -> Scored:
@@ -33,6 +35,16 @@ def make_scored(*, num_images: int = 350, seed: int = 0, classes=range(7), num_l
         score(labels[rows], probabilities[rows], confidence_level=0.95, calibration_bins=15)
         for rows in (~np.zeros(num_images, bool), ~leaked)
     )
+    sure, sure_leak_free = (
+        calibrated(
+            labels[rows],
+            probabilities[rows],
+            temperature=1.25,
+            thresholds={"0.8": 0.5, "0.9": None},
+            calibration_bins=15,
+        )
+        for rows in (~np.zeros(num_images, bool), ~leaked)
+    )
     counts = {"test": {name: int((labels == index).sum()) for index, name in enumerate(EMOTIONS)}}
     results = Results(
         scores=scores,
@@ -41,8 +53,9 @@ def make_scored(*, num_images: int = 350, seed: int = 0, classes=range(7), num_l
         matrix=confusion_matrix(labels, probabilities.argmax(axis=1)),
         counts=counts,
         num_exact=min(25, num_leaked),
+        confidence=Confidence(1.25, sure, sure_leak_free),
     )
-    return Scored(images, labels, probabilities, results)
+    return Scored(images, labels, probabilities, results, leaked)
 
 
 @pytest.fixture(scope="session")

@@ -53,11 +53,11 @@ class Reader(HTMLParser):
 def read_page(sample_params, tmp_path):
     """Write the page of some results beside some reports, and read it."""
 
-    def make(results, **reports) -> Reader:
+    def make(results, folder=None, **reports) -> Reader:
         for name, content in reports.items():
             (tmp_path / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
         path = tmp_path / "report.html"
-        write_page(path, results, params=sample_params.evaluate, reports_dir=tmp_path)
+        write_page(path, results, params=sample_params.evaluate, reports_dir=tmp_path, folder=folder)
         reader = Reader()
         reader.feed(path.read_text(encoding="utf-8"))
         reader.close()
@@ -81,12 +81,13 @@ def test_page_needs_nothing_from_outside(scored, read_page, tmp_path):
         images=scored.images,
         labels=scored.labels,
         probabilities=scored.probabilities,
+        leaked=scored.leaked,
         calibration_bins=15,
         is_comparable=True,
     )
     page = read_page(scored.results)
 
-    assert len(page.images) == 5
+    assert len(page.images) == 6
     assert all(image["alt"] and image["src"].startswith("data:image/png;base64,") for image in page.images)
     inside = [address for address in page.addresses if address.startswith("#")]
     assert {address[1:] for address in inside} <= page.ids
@@ -105,6 +106,32 @@ def test_page_shows_the_figures_and_the_papers(scored, read_page):
     assert "points below the paper" in text or "points above the paper" in text or "told apart" in text
     assert "40 of 350 test images have a copy" in text
     assert "25 to the pixel, 15 nearly" in text
+
+
+def test_page_shows_what_abstaining_gains(scored, read_page):
+    text = read_page(scored.results).text
+    full = scored.results.confidence.full
+    half = full.abstention.by_coverage["0.5"]
+
+    assert "with T = 1.25, fitted on the validation images (above 1" in text
+    assert f"{100 * full.ece_calibrated:.1f}% after temperature scaling" in text
+    assert f"50% {100 * half.threshold:.1f}% 50.0% {100 * half.accuracy:.1f}%" in text
+    wanted = full.abstention.by_accuracy["0.8"]
+    assert f"80% 50.0% {100 * wanted.coverage:.1f}% {100 * wanted.accuracy:.1f}%" in text
+    assert "90% \N{EN DASH} \N{EN DASH} \N{EN DASH} \N{EN DASH}" in text
+
+
+def test_page_of_a_folder_tells_of_the_folder_and_not_of_the_paper(scored, read_page):
+    folder = {"name": "CK+ <b>", "num_leaked": 3, "classes": {"Anger": {"emotion": "angry", "images": 9}}}
+    page = read_page(scored.results, folder, download={"source": "archive", "images": _images()})
+
+    assert "These figures are about the folder \N{LEFT DOUBLE QUOTATION MARK}CK+ <b>" in page.text
+    assert "3 of 350 images have a copy, equal to the pixel" in page.text
+    assert "Anger angry 9" in page.text
+    assert not {"paper", "training"} & page.ids
+    assert {address[1:] for address in page.addresses if address.startswith("#")} <= page.ids
+    assert "the paper" not in page.text.replace("not comparable with the paper", "")
+    assert "was not run here" not in page.text
 
 
 def test_page_of_the_sample_says_that_it_is_not_comparable(scored, read_page):

@@ -10,6 +10,7 @@ import pytest
 from ferflow.errors import OutputError
 from ferflow.labels import EMOTIONS
 from ferflow.model import paper
+from ferflow.model.calibration import coverage_curve
 from ferflow.model.metrics import calibration, roc_curves
 from ferflow.reporting import plots
 from ferflow.reporting.history import plot_history
@@ -26,11 +27,15 @@ HISTORY = {
 
 
 def _draw_all(scored, folder):
-    _, labels, probabilities, results = scored
+    _, labels, probabilities, results, leaked = scored
     areas = {name: entry.auc for name, entry in results.classes.items()}
     plots.plot_confusion_matrix(results.matrix, folder / "confusion_matrix.png")
     plots.plot_roc(roc_curves(labels, probabilities), areas, folder / "roc.png")
     plots.plot_reliability(calibration(labels, probabilities, num_bins=10), folder / "reliability.png")
+    curves = {"all images": coverage_curve(labels, probabilities)}
+    if not leaked.all():
+        curves["without leaked images"] = coverage_curve(labels[~leaked], probabilities[~leaked])
+    plots.plot_coverage(curves, folder / "coverage.png")
     plots.plot_classes(results.classes, folder / "per_class.png", paper_recalls=paper.CLASS_RECALLS)
     plots.plot_examples(scored.images, labels, probabilities, folder / "examples.png")
     plot_history(HISTORY, folder / "history.png")
@@ -55,7 +60,7 @@ def test_plots_change_with_the_figures_and_take_an_absent_class(drawn, tmp_path)
 
 
 def test_plots_are_readable_pictures_without_date_or_version(drawn):
-    assert len(drawn) == 6
+    assert len(drawn) == 7
     for name, content in drawn.items():
         picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
         assert min(picture.shape[:2]) > 400, name

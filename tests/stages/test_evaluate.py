@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
 from ferflow.data.store import write_arrays, write_csv
+from ferflow.data.subsets import load_subset
 from ferflow.errors import DataError, ModelError
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
+from ferflow.model.calibration import (
+    calibrated,
+    choose_thresholds,
+    coverage_curve,
+    fit_temperature,
+    scaled,
+)
 from ferflow.model.metrics import score
 from ferflow.stages import evaluate
 
@@ -53,6 +62,9 @@ def write_split(folder, *, num_images=120, classes=range(7), leaks=None):
     if leaks is None:
         leaks = np.resize(np.array(["exact", *["none"] * 9, "near", *["none"] * 9]), num_images)
     folder.mkdir(parents=True, exist_ok=True)
+    # Validation images are the test images the other way round: 60 of them, of every class.
+    chosen = np.arange(num_images)[::-1][:60] if num_images else np.zeros(0, int)
+    write_arrays(folder / "val.npz", {"images": images[chosen], "labels": labels[chosen]})
     write_arrays(folder / "test.npz", {"images": images, "labels": labels, "leaked": leaks != "none"})
     names = np.array(EMOTIONS)[labels]
     write_csv(
@@ -99,12 +111,31 @@ def _read_predictions(path):
         return list(csv.DictReader(stream))
 
 
+def _scored(path):
+    """Labels, probabilities and whether images are leaked, of a predictions.csv."""
+    rows = _read_predictions(path)
+    labels = np.array([EMOTIONS.index(row["label"]) for row in rows])
+    probabilities = np.array([[float(row[f"p_{emotion}"]) for emotion in EMOTIONS] for row in rows])
+    return labels, probabilities, np.array([row["leaked"] == "true" for row in rows])
+
+
 def test_evaluate_writes_figures_predictions_plots_and_page(evaluated):
     reports = evaluated / "reports"
     metrics = json.loads((reports / "metrics.json").read_text())
 
-    assert list(metrics) == [*SCORES, "leak_free", "per_class"]
-    assert list(metrics["leak_free"]) == SCORES
+    assert list(metrics) == [
+        *SCORES,
+        "temperature",
+        "ece_calibrated",
+        "abstention",
+        "leak_free",
+        "per_class",
+    ]
+    assert list(metrics["leak_free"]) == [*SCORES, "ece_calibrated", "abstention"]
+    assert list(metrics["abstention"]) == ["aurc", "by_coverage", "by_confidence", "by_accuracy"]
+    assert list(metrics["abstention"]["by_coverage"]) == ["1.0", "0.9", "0.8", "0.7", "0.5"]
+    assert list(metrics["abstention"]["by_accuracy"]) == ["0.7", "0.8", "0.9", "0.95"]
+    assert metrics["abstention"]["by_coverage"]["1.0"]["accuracy"] == metrics["accuracy"]
     assert list(metrics["per_class"]) == list(EMOTIONS)
     assert list(metrics["per_class"]["sad"]) == ["precision", "recall", "f1", "support", "auc"]
     assert (metrics["num_images"], metrics["leak_free"]["num_images"]) == (120, 108)
@@ -113,6 +144,8 @@ def test_evaluate_writes_figures_predictions_plots_and_page(evaluated):
         "calibration.csv",
         "confusion_matrix.csv",
         "confusion_matrix.png",
+        "coverage.csv",
+        "coverage.png",
         "examples.png",
         "per_class.png",
         "reliability.png",
@@ -125,9 +158,7 @@ def test_evaluate_writes_figures_predictions_plots_and_page(evaluated):
 def test_evaluate_figures_can_be_computed_again_from_the_predictions(evaluated):
     reports = evaluated / "reports"
     rows = _read_predictions(reports / "predictions.csv")
-    labels = np.array([EMOTIONS.index(row["label"]) for row in rows])
-    probabilities = np.array([[float(row[f"p_{emotion}"]) for emotion in EMOTIONS] for row in rows])
-    leaked = np.array([row["leaked"] == "true" for row in rows])
+    labels, probabilities, leaked = _scored(reports / "predictions.csv")
     metrics = json.loads((reports / "metrics.json").read_text())
 
     assert [row["file"] for row in rows[:2]] == ["test/0.jpg", "test/1.jpg"]
@@ -137,12 +168,50 @@ def test_evaluate_figures_can_be_computed_again_from_the_predictions(evaluated):
         assert {name: figures[name] for name in SCORES} == vars(again)
 
 
+def test_evaluate_takes_temperature_and_thresholds_from_validation_and_figures_from_test(
+    evaluated, model_path
+):
+    """A network that is asked the other way round, image by image, finds the same."""
+    from ferflow.model.network import load_network
+    from ferflow.model.prediction import predict_probabilities
+
+    metrics = json.loads((evaluated / "reports" / "metrics.json").read_text())
+    validation = load_subset(evaluated / "split" / "val.npz")
+    network = load_network(model_path)
+    answers = predict_probabilities(network, validation.images, batch_size=7).round(6)
+    temperature = fit_temperature(validation.labels, answers)
+    curve = coverage_curve(validation.labels, scaled(answers, temperature))
+    thresholds = choose_thresholds(curve, confidence_level=0.95)
+    labels, probabilities, leaked = _scored(evaluated / "reports" / "predictions.csv")
+
+    assert metrics["temperature"] == pytest.approx(temperature, abs=2e-4)
+    assert metrics["temperature"] != 1
+    for figures, rows in ((metrics, leaked | True), (metrics["leak_free"], ~leaked)):
+        again = calibrated(
+            labels[rows],
+            probabilities[rows],
+            temperature=metrics["temperature"],
+            thresholds=thresholds,
+            calibration_bins=15,
+        )
+        assert {name: figures[name] for name in ("ece_calibrated", "abstention")} == asdict(again)
+
+
+def test_evaluate_without_validation_images_says_what_to_run(run, tmp_path):
+    write_split(tmp_path / "split", num_images=14)
+    (tmp_path / "split" / "val.npz").unlink()
+
+    with pytest.raises(DataError, match=r"val\.npz: not found; run the stage"):
+        run()
+    assert not (tmp_path / "reports").exists()
+
+
 def test_evaluate_twice_gives_the_same_bytes(evaluated, run, tmp_path):
     write_split(tmp_path / "split")
     first, second = evaluated / "reports", run()
     files = [path.relative_to(first) for path in first.rglob("*") if path.is_file()]
 
-    assert len(files) == 11
+    assert len(files) == 13
     assert [name for name in files if (first / name).read_bytes() != (second / name).read_bytes()] == []
 
 
@@ -186,7 +255,9 @@ def test_evaluate_with_every_image_leaked_has_no_leak_free_figures(run, tmp_path
     write_split(tmp_path / "split", num_images=14, leaks=np.full(14, "near"))
     leak_free = json.loads((run() / "metrics.json").read_text())["leak_free"]
 
-    assert leak_free == {**dict.fromkeys(SCORES), "num_images": 0}
+    abstention = leak_free.pop("abstention")
+    assert leak_free == {**dict.fromkeys(SCORES), "num_images": 0, "ece_calibrated": None}
+    assert abstention["by_coverage"]["0.9"] == {"threshold": None, "coverage": None, "accuracy": None}
     assert "every test image is leaked" in capsys.readouterr().err
 
 

@@ -15,8 +15,10 @@ from ferflow.errors import DataError
 from ferflow.files import atomic_file
 from ferflow.labels import EMOTIONS
 from ferflow.model import paper
+from ferflow.model.calibration import Confidence
 from ferflow.model.metrics import ClassScores, Scores
 from ferflow.params import EvaluateParams
+from ferflow.reporting.abstention import accuracy_table, confidence_table, coverage_table
 from ferflow.reporting.comparison import (
     Origin,
     accuracy_strip,
@@ -44,6 +46,7 @@ class Results:
         matrix: (7, 7) int64 counts of (true class, predicted class).
         counts: Subset (train, val, test) to emotion to number of images.
         num_exact: Number of leaked images whose copy is equal to the pixel.
+        confidence: What the confidence is worth.
     """
 
     scores: Scores
@@ -52,9 +55,17 @@ class Results:
     matrix: NDArray[np.int64]
     counts: Mapping[str, Mapping[str, int]]
     num_exact: int
+    confidence: Confidence
 
 
-def write_page(path: Path, results: Results, *, params: EvaluateParams, reports_dir: Path) -> None:
+def write_page(
+    path: Path,
+    results: Results,
+    *,
+    params: EvaluateParams,
+    reports_dir: Path,
+    folder: Mapping[str, Any] | None = None,
+) -> None:
     """Write the page; sections of stages that left no report say so.
 
     Args:
@@ -63,19 +74,25 @@ def write_page(path: Path, results: Results, *, params: EvaluateParams, reports_
         params: How it was scored.
         reports_dir: Where download.json, face_filter.json, data.json, train.json, dropped.png,
             history.png and plots/*.png are looked for.
+        folder: What is known of a folder of images that is not the test subset: its page tells of these
+            facts where the other tells of the paper, training and data.
 
     Raises:
         DataError: A report of an earlier stage is there but damaged.
         OutputError: The page cannot be written.
     """
     reports = {name: read_report(reports_dir / f"{name}.json") for name in _EARLIER_STAGES}
+    origin = Origin.OTHER if folder is not None else origin_of(reports["download"])
     page = load_template("report.html").render(
-        _comparison(results, origin_of(reports["download"]), params),
+        _comparison(results, origin, params) | _abstention(results.confidence),
         results=results,
+        folder=folder,
+        folder_outline=outline(folder or {}),
         emotions=EMOTIONS,
         paper=paper,
         confusions=confusion_table(results.matrix),
-        class_figures=class_table(results.classes),
+        metrics=_metrics(results, with_paper=folder is None),
+        class_figures=class_table(results.classes, with_paper=folder is None),
         absent=[name for name, entry in results.classes.items() if entry.support == 0],
         outlines={
             name: outline(_facts(name, report)) for name, report in reports.items() if report is not None
@@ -89,22 +106,21 @@ def write_page(path: Path, results: Results, *, params: EvaluateParams, reports_
         fresh.write_text(page, encoding="utf-8")
 
 
-def class_table(classes: Mapping[str, ClassScores]) -> Table:
-    """The figures of each class, beside the paper's recall."""
-    rows = [
-        [
-            name,
-            format_value(entry.support),
-            percent(entry.recall),
-            percent(paper.CLASS_RECALLS[name], decimals=0),
-            percent(entry.precision),
-            percent(entry.f1),
-            percent(entry.auc),
-        ]
-        for name, entry in classes.items()
-    ]
-    columns = ["class", "images", "recall", "the paper's recall", "precision", "F1", "AUC of probabilities"]
-    return Table("Figures of each class", columns, rows)
+def class_table(classes: Mapping[str, ClassScores], *, with_paper: bool) -> Table:
+    """The figures of each class, beside the paper's recall where that is wanted."""
+    columns = {
+        "class": list(classes),
+        "images": [format_value(entry.support) for entry in classes.values()],
+        "recall": [percent(entry.recall) for entry in classes.values()],
+        "the paper's recall": [percent(paper.CLASS_RECALLS[name], decimals=0) for name in classes],
+        "precision": [percent(entry.precision) for entry in classes.values()],
+        "F1": [percent(entry.f1) for entry in classes.values()],
+        "AUC of probabilities": [percent(entry.auc) for entry in classes.values()],
+    }
+    if not with_paper:
+        del columns["the paper's recall"]
+    rows = [list(row) for row in zip(*columns.values(), strict=True)]
+    return Table("Figures of each class", list(columns), rows)
 
 
 def confusion_table(matrix: NDArray[np.int64]) -> Table:
@@ -129,11 +145,28 @@ def _comparison(results: Results, origin: Origin, params: EvaluateParams) -> dic
         "level": f"{level:.0%}" if round(level * 100) == level * 100 else f"{level:.1%}",
         "standing": standing(scores, leak_free, confidence_level=level) if is_comparable else "",
         "strip": accuracy_strip(scores, leak_free, confidence_level=level, with_paper=is_comparable),
-        "metrics": metrics_table(scores, leak_free),
         "models": ranked_models(scores.accuracy or 0.0, is_comparable=is_comparable),
         "dataset": dataset_table(results.counts),
         "num_leaked": scores.num_images - leak_free.num_images,
         "most_common": max(entry.support for entry in results.classes.values()) / scores.num_images,
+    }
+
+
+def _metrics(results: Results, *, with_paper: bool) -> Table:
+    table = metrics_table(results.scores, results.leak_free)
+    if with_paper:
+        return table
+    rows = [[name.removesuffix(" (the paper's)"), *figures] for name, _, *figures in table.rows]
+    return Table(table.title, ["metric", "these images", "without leaked images"], rows)
+
+
+def _abstention(confidence: Confidence) -> dict[str, Any]:
+    """What the page says about abstaining."""
+    return {
+        "temperature": confidence.temperature,
+        "by_coverage": coverage_table(confidence),
+        "by_confidence": confidence_table(confidence),
+        "by_accuracy": accuracy_table(confidence),
     }
 
 

@@ -18,12 +18,16 @@ from ferflow.labels import EMOTIONS
 from ferflow.reporting.figure import BLUE, GREEN, GREY, INK, ORANGE, save_figure
 
 if TYPE_CHECKING:  # its scikit-learn takes a second to load, and no figure needs it
+    from ferflow.model.calibration import CoverageCurve
     from ferflow.model.metrics import CalibrationBins, ClassScores, RocCurve
 
 # Told apart by people who do not see red and green (after Okabe and Ito).
 _EMOTION_COLOURS = dict(
     zip(EMOTIONS, ("#d55e00", "#009e73", "#aa4499", "#e69f00", "#7f7f7f", "#0072b2", "#56b4e9"), strict=True)
 )
+
+# Answers below which an accuracy is not drawn.
+_FEWEST_ANSWERS = 20
 
 
 def plot_confusion_matrix(matrix: NDArray[np.int64], path: Path) -> None:
@@ -131,6 +135,37 @@ def plot_reliability(bins: CalibrationBins, path: Path) -> None:
         lower.yaxis.set_major_locator(MaxNLocator(3, integer=True))
 
     save_figure(draw, path, size=(6.4, 6.2))
+
+
+def plot_coverage(curves: Mapping[str, CoverageCurve], path: Path) -> None:
+    """Draw the accuracy of the answers against the share of images that are answered, surest first.
+
+    Args:
+        curves: What images to their curve, at most two, each of at least one image.
+        path: The PNG that is written.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        lowest = 1.0
+        for (name, curve), colour in zip(curves.items(), (BLUE, ORANGE), strict=False):
+            # The accuracy of a handful of answers is noise.
+            shown = curve.num_answered >= min(_FEWEST_ANSWERS, curve.num_answered[-1])
+            coverage, accuracy = curve.coverage[shown], curve.accuracy[shown]
+            axes.plot(coverage, accuracy, color=colour, linewidth=1.8, label=f"{name}: {accuracy[-1]:.1%}")
+            axes.plot(coverage[-1], accuracy[-1], "o", color=colour, markersize=5, clip_on=False)
+            lowest = min(lowest, accuracy.min())
+        axes.set(xlim=(0, 1), ylim=(max(0.0, np.floor(lowest * 10 - 0.1) / 10), 1.005))
+        axes.set_xlabel("share of images answered, the surest first")
+        axes.set_ylabel("accuracy of the answers")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.legend(loc="lower left", title="accuracy where all are answered", alignment="left")
+
+    save_figure(draw, path, size=(6.4, 4.8))
 
 
 def plot_classes(

@@ -1,77 +1,26 @@
 """Stage evaluate: score the test subset once, with and without leaked images.
 
-Reads `data/split/test.npz` and `manifest.csv`, `models/model.keras` and what earlier stages left in
-`reports/`; writes `reports/predictions.csv`, `reports/plots/`, `reports/report.html` and
+Reads `data/split/val.npz`, `test.npz` and `manifest.csv`, `models/model.keras` and what earlier stages
+left in `reports/`; writes `reports/predictions.csv`, `reports/plots/`, `reports/report.html` and
 `reports/metrics.json`. Uses the section `evaluate`.
+
+Validation images set the temperature of the confidence, and thresholds for wanted accuracies; every
+figure is of test images.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ferflow.data.store import Column, read_arrays, read_csv, write_csv
+from ferflow.data.store import read_arrays, read_csv
 from ferflow.data.subsets import load_subset
-from ferflow.errors import DataError, ModelError
-from ferflow.files import write_json
+from ferflow.errors import DataError
 from ferflow.labels import EMOTIONS
 from ferflow.params import EvaluateParams
-from ferflow.progress import say
-
-if TYPE_CHECKING:
-    from ferflow.model.metrics import ClassScores, Scores
-
-# Decimals of the probabilities in predictions.csv; every figure is of these rounded ones.
-_DECIMALS = 6
-
-
-@dataclass(frozen=True)
-class EvaluateReport:
-    """The figures of the test subset; saved as `reports/metrics.json`, `scores` at its top level.
-
-    Attributes:
-        scores: On all test images.
-        leak_free: On those that are not leaked.
-        per_class: Emotion to its figures, on all test images.
-    """
-
-    scores: Scores
-    leak_free: Scores
-    per_class: dict[str, ClassScores]
-
-    def as_json(self) -> dict[str, object]:
-        """The content of `metrics.json`."""
-        return {
-            **asdict(self.scores),
-            "leak_free": asdict(self.leak_free),
-            "per_class": {name: asdict(entry) for name, entry in self.per_class.items()},
-        }
-
-
-@dataclass(frozen=True)
-class ScoredImages:
-    """The test images, checked.
-
-    Attributes:
-        images: (N, 48, 48) uint8, 0-255, grey; N is at least 1.
-        labels: (N,) uint8, index into `EMOTIONS`.
-        leaked: (N,) bool: the image has a copy, exact or near, in train or val.
-        files: (N,) names.
-        counts: Subset (train, val, test) to emotion to number of images.
-        num_exact: Number of leaked images whose copy is equal to the pixel.
-    """
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
-    leaked: NDArray[np.bool_]
-    files: Column
-    counts: dict[str, dict[str, int]]
-    num_exact: int
+from ferflow.stages.results import EvaluateReport, ScoredImages, predict, score_images, write_results
 
 
 def run(params: EvaluateParams, *, split_dir: Path, model_path: Path, reports_dir: Path) -> EvaluateReport:
@@ -82,51 +31,20 @@ def run(params: EvaluateParams, *, split_dir: Path, model_path: Path, reports_di
         ModelError: The model is missing, damaged or gives no probabilities.
         OutputError: A result cannot be written.
     """
-    from ferflow.model.backend import memory_errors
-    from ferflow.model.metrics import confusion_matrix, score, score_classes
-    from ferflow.model.network import image_size_of, load_network
-    from ferflow.model.prediction import predict_probabilities
-    from ferflow.reporting.comparison import origin_of
-    from ferflow.reporting.outline import read_report
-    from ferflow.reporting.page import Results, write_page
-    from ferflow.reporting.plot_folder import write_plot_folder
+    from ferflow.model.calibration import choose_thresholds, coverage_curve, fit_temperature, scaled
+    from ferflow.model.network import load_network
 
     test = load_test(split_dir)
+    validation = load_subset(split_dir / "val.npz")
     network = load_network(model_path)
-    with memory_errors("evaluate.batch_size", params.batch_size, image_size_of(network)):
-        probabilities = predict_probabilities(
-            network,
-            test.images,
-            batch_size=params.batch_size,
-            test_time_augmentation=params.test_time_augmentation,
-            label="predicting",
-        ).round(_DECIMALS)
-    scores, leak_free = (
-        score(
-            test.labels[rows],
-            probabilities[rows],
-            confidence_level=params.confidence_level,
-            calibration_bins=params.calibration_bins,
-        )
-        for rows in (np.full(len(test.labels), True), ~test.leaked)
-    )
-    report = EvaluateReport(scores, leak_free, score_classes(test.labels, probabilities))
-    _say_what_is_undefined(report)
-    _write_predictions(test, probabilities, reports_dir / "predictions.csv")
-    matrix = confusion_matrix(test.labels, probabilities.argmax(axis=1))
-    results = Results(scores, leak_free, report.per_class, matrix, test.counts, test.num_exact)
-    write_plot_folder(
-        reports_dir / "plots",
-        results,
-        images=test.images,
-        labels=test.labels,
-        probabilities=probabilities,
-        calibration_bins=params.calibration_bins,
-        is_comparable=origin_of(read_report(reports_dir / "download.json")).is_comparable,
-    )
-    _draw_evidence(network, test, probabilities, reports_dir / "plots" / "grad_cam.png")
-    write_page(reports_dir / "report.html", results, params=params, reports_dir=reports_dir)
-    write_json(reports_dir / "metrics.json", report.as_json())
+    # Together: a network is prepared once.
+    answers = predict(network, np.concatenate([test.images, validation.images]), params)
+    probabilities, of_validation = np.split(answers, [len(test.images)])
+    temperature = fit_temperature(validation.labels, of_validation)
+    curve = coverage_curve(validation.labels, scaled(of_validation, temperature))
+    thresholds = choose_thresholds(curve, confidence_level=params.confidence_level)
+    report = score_images(test, probabilities, params, temperature=temperature, thresholds=thresholds)
+    write_results(reports_dir, network, test, probabilities, report, params)
     return report
 
 
@@ -162,39 +80,3 @@ def load_test(split_dir: Path) -> ScoredImages:
     return ScoredImages(
         test.images, labels, leaked, manifest["file"][is_test], counts, int((leaks == "exact").sum())
     )
-
-
-def _say_what_is_undefined(report: EvaluateReport) -> None:
-    absent = [name for name, entry in report.per_class.items() if entry.support == 0]
-    if absent:
-        say(f"no test image of {', '.join(absent)}: recall and areas are null there and count in no mean")
-    if report.scores.auc_ovr_weighted is None:
-        say("all test images are of one class: areas under the curve are not defined (null)")
-    if report.leak_free.num_images == 0:
-        say("every test image is leaked: the figures without leaked images are null")
-
-
-def _draw_evidence(network: Any, test: ScoredImages, probabilities: NDArray[np.float64], path: Path) -> None:
-    """Draw where the evidence lies in a few faces; of a network with another head say that it cannot be."""
-    from ferflow.model.explain import keras_run
-    from ferflow.reporting.gallery import write_gallery
-
-    try:
-        run_network = keras_run(network)
-    except ModelError as error:
-        say(f"no gallery of heatmaps: {error}")
-        return
-    write_gallery(path, run_network, images=test.images, labels=test.labels, probabilities=probabilities)
-
-
-def _write_predictions(test: ScoredImages, probabilities: NDArray[np.float64], path: Path) -> None:
-    names = np.array(EMOTIONS)
-    columns = {
-        "file": test.files,
-        "label": names[test.labels],
-        "predicted": names[probabilities.argmax(axis=1)],
-        "leaked": np.where(test.leaked, "true", "false"),
-    }
-    for index, emotion in enumerate(EMOTIONS):
-        columns[f"p_{emotion}"] = np.char.mod(f"%.{_DECIMALS}f", probabilities[:, index])
-    write_csv(path, columns)

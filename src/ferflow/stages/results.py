@@ -1,0 +1,238 @@
+"""What scored images come to, and its writing: the same for the test subset and for any other folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ferflow.data.store import Column, write_csv
+from ferflow.errors import ModelError
+from ferflow.files import write_json
+from ferflow.labels import EMOTIONS
+from ferflow.params import EvaluateParams
+from ferflow.progress import say
+
+if TYPE_CHECKING:
+    from ferflow.model.calibration import Confidence
+    from ferflow.model.metrics import ClassScores, Scores
+
+# Decimals of the probabilities in predictions.csv; every figure is of these rounded ones.
+DECIMALS = 6
+
+
+@dataclass(frozen=True)
+class ScoredImages:
+    """The images that are scored, checked.
+
+    Attributes:
+        images: (N, 48, 48) uint8, 0-255, grey; N is at least 1.
+        labels: (N,) uint8, index into `EMOTIONS`.
+        leaked: (N,) bool: the image has a copy in train or val.
+        files: (N,) names.
+        counts: Subset (train, val, test) to emotion to number of images.
+        num_exact: Number of leaked images whose copy is equal to the pixel.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+    leaked: NDArray[np.bool_]
+    files: Column
+    counts: dict[str, dict[str, int]]
+    num_exact: int
+
+
+@dataclass(frozen=True)
+class EvaluateReport:
+    """The figures of scored images; saved as `metrics.json`, `scores` at its top level.
+
+    Attributes:
+        scores: On all images.
+        leak_free: On those that are not leaked.
+        per_class: Emotion to its figures, on all images.
+        confidence: What the confidence is worth, on both.
+    """
+
+    scores: Scores
+    leak_free: Scores
+    per_class: dict[str, ClassScores]
+    confidence: Confidence
+
+    def as_json(self) -> dict[str, object]:
+        """The content of `metrics.json`."""
+        return {
+            **asdict(self.scores),
+            "temperature": self.confidence.temperature,
+            **asdict(self.confidence.full),
+            "leak_free": {**asdict(self.leak_free), **asdict(self.confidence.leak_free)},
+            "per_class": {name: asdict(entry) for name, entry in self.per_class.items()},
+        }
+
+
+def predict(
+    network: Any, images: NDArray[np.uint8], params: EvaluateParams, *, label: str = "predicting"
+) -> NDArray[np.float64]:
+    """Probabilities as they are scored and written: (N, 7), rounded to 6 decimals.
+
+    Raises:
+        ModelError: The network gives no probabilities, or memory is short.
+    """
+    from ferflow.model.backend import memory_errors
+    from ferflow.model.network import image_size_of
+    from ferflow.model.prediction import predict_probabilities
+
+    with memory_errors("evaluate.batch_size", params.batch_size, image_size_of(network)):
+        return predict_probabilities(
+            network,
+            images,
+            batch_size=params.batch_size,
+            test_time_augmentation=params.test_time_augmentation,
+            label=label,
+        ).round(DECIMALS)
+
+
+def score_images(
+    scored: ScoredImages,
+    probabilities: NDArray[np.float64],
+    params: EvaluateParams,
+    *,
+    temperature: float | None,
+    thresholds: Mapping[str, float | None],
+) -> EvaluateReport:
+    """The figures of predictions, with and without leaked images.
+
+    Args:
+        scored: The images.
+        probabilities: (N, 7) float64, of `predict`.
+        params: How to score.
+        temperature: Of the confidence, fitted on validation images.
+        thresholds: Wanted accuracy to the confidence chosen for it on validation images.
+    """
+    from ferflow.model.calibration import Confidence, calibrated
+    from ferflow.model.metrics import score, score_classes
+
+    labels = scored.labels
+    parts = (np.full(len(labels), True), ~scored.leaked)
+    scores, leak_free = (
+        score(
+            labels[rows],
+            probabilities[rows],
+            confidence_level=params.confidence_level,
+            calibration_bins=params.calibration_bins,
+        )
+        for rows in parts
+    )
+    sure, sure_leak_free = (
+        calibrated(
+            labels[rows],
+            probabilities[rows],
+            temperature=temperature,
+            thresholds=thresholds,
+            calibration_bins=params.calibration_bins,
+        )
+        for rows in parts
+    )
+    confidence = Confidence(temperature, sure, sure_leak_free)
+    return EvaluateReport(scores, leak_free, score_classes(labels, probabilities), confidence)
+
+
+def write_results(
+    output_dir: Path,
+    network: Any,
+    scored: ScoredImages,
+    probabilities: NDArray[np.float64],
+    report: EvaluateReport,
+    params: EvaluateParams,
+    *,
+    folder: Mapping[str, Any] | None = None,
+) -> None:
+    """Write predictions, plots, page and figures.
+
+    Args:
+        output_dir: Where they go, and where the page looks for reports of earlier stages.
+        network: The network that answered.
+        scored: The images.
+        probabilities: (N, 7) float64: its answers.
+        report: Their figures.
+        params: How they were scored.
+        folder: What is known of a folder that is not the test subset; goes into `metrics.json`, too.
+
+    Raises:
+        DataError: A report of an earlier stage is damaged.
+        OutputError: A result cannot be written.
+    """
+    from ferflow.model.metrics import confusion_matrix
+    from ferflow.reporting.comparison import origin_of
+    from ferflow.reporting.outline import read_report
+    from ferflow.reporting.page import Results, write_page
+    from ferflow.reporting.plot_folder import write_plot_folder
+
+    _say_what_is_undefined(report)
+    _write_predictions(scored, probabilities, output_dir / "predictions.csv")
+    matrix = confusion_matrix(scored.labels, probabilities.argmax(axis=1))
+    results = Results(
+        report.scores,
+        report.leak_free,
+        report.per_class,
+        matrix,
+        scored.counts,
+        scored.num_exact,
+        report.confidence,
+    )
+    origin = origin_of(read_report(output_dir / "download.json"))
+    write_plot_folder(
+        output_dir / "plots",
+        results,
+        images=scored.images,
+        labels=scored.labels,
+        probabilities=probabilities,
+        leaked=scored.leaked,
+        calibration_bins=params.calibration_bins,
+        is_comparable=folder is None and origin.is_comparable,
+    )
+    _draw_evidence(network, scored, probabilities, output_dir / "plots" / "grad_cam.png")
+    write_page(output_dir / "report.html", results, params=params, reports_dir=output_dir, folder=folder)
+    extra = {} if folder is None else {"folder": dict(folder)}
+    write_json(output_dir / "metrics.json", {**report.as_json(), **extra})
+
+
+def _say_what_is_undefined(report: EvaluateReport) -> None:
+    absent = [name for name, entry in report.per_class.items() if entry.support == 0]
+    if absent:
+        say(f"no test image of {', '.join(absent)}: recall and areas are null there and count in no mean")
+    if report.scores.auc_ovr_weighted is None:
+        say("all test images are of one class: areas under the curve are not defined (null)")
+    if report.leak_free.num_images == 0:
+        say("every test image is leaked: the figures without leaked images are null")
+
+
+def _draw_evidence(
+    network: Any, scored: ScoredImages, probabilities: NDArray[np.float64], path: Path
+) -> None:
+    """Draw where the evidence lies in a few faces; of a network with another head say that it cannot be."""
+    from ferflow.model.explain import keras_run
+    from ferflow.reporting.gallery import write_gallery
+
+    try:
+        run_network = keras_run(network)
+    except ModelError as error:
+        say(f"no gallery of heatmaps: {error}")
+        return
+    write_gallery(path, run_network, images=scored.images, labels=scored.labels, probabilities=probabilities)
+
+
+def _write_predictions(scored: ScoredImages, probabilities: NDArray[np.float64], path: Path) -> None:
+    names = np.array(EMOTIONS)
+    columns = {
+        "file": scored.files,
+        "label": names[scored.labels],
+        "predicted": names[probabilities.argmax(axis=1)],
+        "leaked": np.where(scored.leaked, "true", "false"),
+    }
+    for index, emotion in enumerate(EMOTIONS):
+        columns[f"p_{emotion}"] = np.char.mod(f"%.{DECIMALS}f", probabilities[:, index])
+    write_csv(path, columns)
