@@ -57,6 +57,12 @@ def serve(service: FastAPI, bound: socket.socket, *, on_ready: Callable[[], Any]
         bound: From `open_port`; closed at the end.
         on_ready: Called once when requests are answered.
     """
+    with bound, _quiet_end():
+        make_server(service, on_ready=on_ready).run(sockets=[bound])
+
+
+def make_server(service: FastAPI, *, on_ready: Callable[[], Any]) -> uvicorn.Server:
+    """The server of `serve`, silent but for errors."""
     config = uvicorn.Config(
         service,
         log_level="error",
@@ -65,8 +71,7 @@ def serve(service: FastAPI, bound: socket.socket, *, on_ready: Callable[[], Any]
         ws="none",
         timeout_graceful_shutdown=_SECONDS_TO_END,
     )
-    with bound, _quiet_end():
-        _Server(config, on_ready).run(sockets=[bound])
+    return _Server(config, on_ready)
 
 
 class _Server(uvicorn.Server):

@@ -1,0 +1,323 @@
+"""The service over HTTP: what it answers, what it refuses, and that it goes on afterwards."""
+
+from __future__ import annotations
+
+import base64
+import signal
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import cv2
+import httpx
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from ferflow import Predictor
+from ferflow.cli import app
+from ferflow.errors import ModelError, ServiceError
+from ferflow.heatmap import overlay
+from ferflow.labels import EMOTIONS
+from ferflow.serving.limits import Limits
+from ferflow.serving.metrics import Metrics, resident_bytes
+from tests.serving.malformed import malformed_uploads
+from tests.serving.pictures import photo_of
+from tests.serving.running import Gated, running, started
+from tests.source_files import encoded
+
+PHOTO = encoded(photo_of([(40, 60, 144), (280, 150, 144)]), ".png")
+_SECONDS = 20
+
+
+@pytest.fixture(scope="module")
+def predictor(export_folder) -> Predictor:
+    return Predictor(export_folder)
+
+
+@pytest.fixture(scope="module")
+def client(export_folder):
+    """A client of a service with two workers."""
+    with (
+        running([Predictor(export_folder, threads=1) for _ in range(2)]) as address,
+        _client(address) as open_one,
+    ):
+        yield open_one
+
+
+def _client(address: str) -> httpx.Client:
+    return httpx.Client(base_url=address, timeout=_SECONDS)
+
+
+@contextmanager
+def _limited(export_folder, **limits):
+    """A client of a service with one worker and other limits."""
+    bounds = Limits(**limits)
+    predictor = Predictor(export_folder, max_pixels=bounds.max_pixels, max_faces=bounds.max_faces)
+    with running([predictor], bounds) as address, _client(address) as client:
+        yield client
+
+
+def _count(client: httpx.Client, line: str) -> float:
+    """The value of a line of /metrics; 0 where it is not there yet."""
+    lines = client.get("/metrics").text.splitlines()
+    return next((float(entry.split()[-1]) for entry in lines if entry.startswith(line)), 0.0)
+
+
+def test_a_photo_is_answered_as_the_predictor_answers(client, predictor):
+    answer = client.post("/predict", content=PHOTO)
+    assert answer.status_code == 200
+    content = answer.json()
+    assert content["model"] == {"name": "ferflow", "version": "3", "sha256": "5" * 64}
+    assert (content["width"], content["height"]) == (480, 360)
+    expected = predictor.predict(PHOTO)
+    assert len(content["faces"]) == len(expected) == 2
+    for found, face in zip(content["faces"], expected, strict=True):
+        assert found["box"] == list(face.box)
+        assert found["score"] == pytest.approx(face.score, abs=1e-6)
+        assert (found["emotion"], found["is_tiny"]) == (face.emotion, False)
+        assert found["confidence"] == pytest.approx(face.confidence, abs=1e-6)
+        assert list(found["probabilities"]) == list(EMOTIONS)
+        np.testing.assert_allclose(list(found["probabilities"].values()), face.probabilities, atol=1e-6)
+
+
+def test_a_cut_out_face_is_read_as_a_whole(client, predictor):
+    (found,) = client.post("/predict", params={"whole": True}, content=PHOTO).json()["faces"]
+    face = predictor.whole_image(PHOTO)
+    assert (found["box"], found["score"]) == (list(face.box), None)
+    np.testing.assert_allclose(list(found["probabilities"].values()), face.probabilities, atol=1e-6)
+
+
+def test_explained_faces_come_with_their_heatmaps(client, predictor):
+    answer = client.post("/explain", content=PHOTO).json()
+    plain = client.post("/predict", content=PHOTO).json()
+    for found, face in zip(answer["faces"], predictor.predict(PHOTO), strict=True):
+        png = np.frombuffer(base64.b64decode(found.pop("overlay")), np.uint8)
+        expected = overlay(face.crop, predictor.explain_faces(face.crop[None])[1][0], side=192)
+        np.testing.assert_array_equal(cv2.imdecode(png, cv2.IMREAD_COLOR), expected)
+    assert answer == plain
+
+
+def test_a_picture_without_a_face_is_answered(client):
+    answer = client.post("/predict", content=encoded(photo_of([])))
+    assert (answer.status_code, answer.json()["faces"]) == (200, [])
+
+
+def test_malformed_uploads_are_refused_with_a_reason_and_the_service_goes_on(client):
+    uploads = malformed_uploads()
+    assert len(uploads) >= 40
+    for name, content in uploads.items():
+        for address in ("/predict", "/predict?whole=true"):
+            answer = client.post(address, content=content)
+            assert 400 <= answer.status_code < 500, name
+            assert len(answer.json()["error"]) > 5, name
+            assert "picture 0" not in answer.json()["error"], name
+    assert client.post("/explain", content=uploads["text"]).status_code == 422
+    assert len(client.post("/predict", content=PHOTO).json()["faces"]) == 2
+    assert _count(client, "ferflow_requests_in_flight") == 1  # The one that asks.
+
+
+def test_an_upload_that_is_too_large_is_cut_off(export_folder):
+    def endless():
+        for _ in range(100):
+            yield bytes(1000)
+
+    with _limited(export_folder, max_bytes=len(PHOTO)) as client:
+        for content in (PHOTO + b"\0", endless()):
+            answer = client.post("/predict", content=content)
+            assert answer.status_code == 413
+            assert f"more than the limit of {len(PHOTO):,} bytes" in answer.json()["error"]
+        assert client.post("/predict", content=PHOTO).status_code == 200
+        assert _count(client, 'ferflow_rejected_total{reason="bytes"}') == 2
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        ({"max_pixels": 480 * 360 - 1}, "claims 480x360 pixels, more than the limit of 172799"),
+        ({"max_faces": 1}, "shows 2 faces, more than the limit of 1"),
+    ],
+)
+def test_pixels_and_faces_are_limited(export_folder, limits, reason):
+    with _limited(export_folder, **limits) as client:
+        answer = client.post("/predict", content=PHOTO)
+        assert (answer.status_code, answer.json()["error"]) == (422, reason)
+
+
+def test_more_requests_than_may_wait_are_turned_away(export_folder):
+    gated = Gated(export_folder)
+    with (
+        running([gated], Limits(max_waiting=1)) as address,
+        _client(address) as client,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        waiting = [pool.submit(client.post, "/predict", content=PHOTO) for _ in range(2)]
+        try:
+            _await(lambda: _count(client, "ferflow_requests_in_flight") == 3)
+            answer = client.post("/predict", content=PHOTO)
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+            assert answer.json()["error"].startswith("busy: 2 requests")
+            assert client.get("/health").status_code == 200
+        finally:
+            gated.gate.set()
+        assert [future.result().status_code for future in waiting] == [200, 200]
+        assert client.post("/predict", content=PHOTO).status_code == 200
+        assert _count(client, 'ferflow_rejected_total{reason="busy"}') == 1
+
+
+def test_a_request_that_takes_too_long_is_answered_and_keeps_its_place_until_it_is_done(export_folder):
+    gated = Gated(export_folder)
+    with running([gated], Limits(max_waiting=0, seconds=0.5)) as address, _client(address) as client:
+        try:
+            answer = client.post("/predict", content=PHOTO)
+            assert (answer.status_code, "limit of 0.5 s" in answer.json()["error"]) == (503, True)
+            assert "busy" in client.post("/predict", content=PHOTO).json()["error"]
+        finally:
+            gated.gate.set()
+        _await(lambda: client.post("/predict", content=PHOTO).status_code == 200)
+
+
+def _slow_upload(address: str) -> socket.socket:
+    """A connection on which half a photo was sent."""
+    place = urlsplit(address)
+    connection = socket.create_connection((place.hostname, place.port), timeout=_SECONDS)
+    head = f"POST /predict HTTP/1.1\r\nHost: {place.netloc}\r\nContent-Length: {len(PHOTO)}\r\n\r\n"
+    connection.sendall(head.encode() + PHOTO[: len(PHOTO) // 2])
+    return connection
+
+
+def _await(is_done) -> None:
+    until = time.monotonic() + _SECONDS
+    while not is_done():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_an_upload_that_stalls_or_breaks_off_gives_its_place_back(export_folder):
+    with (
+        running([Predictor(export_folder)], Limits(max_waiting=0, seconds=1)) as address,
+        _client(address) as client,
+    ):
+        with _slow_upload(address) as stalled:
+            assert stalled.recv(100).startswith(b"HTTP/1.1 503")
+        with _slow_upload(address):
+            _await(lambda: _count(client, "ferflow_requests_in_flight") == 2)
+        _await(lambda: _count(client, 'ferflow_requests_total{route="/predict",code="400"}') == 1)
+        assert client.post("/predict", content=PHOTO).status_code == 200
+
+
+def test_health_and_model_tell_which_version_answers(client):
+    health = client.get("/health").json()
+    assert (health["status"], health["model_loaded"], health["model"]["version"]) == ("ok", True, "3")
+    model = client.get("/model").json()
+    assert (model["labels"], model["detector"]) == (list(EMOTIONS), "haar")
+
+
+def test_requests_times_and_faces_are_counted(export_folder):
+    with _limited(export_folder) as client:
+        client.post("/predict", content=PHOTO)
+        client.post("/predict", content=b"no picture")
+        client.get("/nowhere")
+        lines = client.get("/metrics").text.splitlines()
+    assert 'ferflow_model_info{name="ferflow",version="3",sha256="' + "5" * 64 + '"} 1' in lines
+    assert 'ferflow_requests_total{route="/predict",code="200"} 1' in lines
+    assert 'ferflow_requests_total{route="/predict",code="422"} 1' in lines
+    assert 'ferflow_requests_total{route="other",code="404"} 1' in lines
+    assert 'ferflow_request_seconds_count{route="/predict"} 2' in lines
+    assert "ferflow_faces_total 2" in lines
+
+
+def test_a_time_is_counted_in_every_bucket_that_is_not_below_it():
+    metrics = Metrics(name='odd "name"', version=None, sha256="5")
+    for seconds in (0.005, 0.5, 60):
+        metrics.request("/predict", 200, seconds)
+    lines = metrics.text().splitlines()
+    counts = {bound: _bucket(lines, bound) for bound in ("0.005", "0.01", "0.3", "0.5", "30.0", "+Inf")}
+    assert counts == {"0.005": 1, "0.01": 1, "0.3": 1, "0.5": 2, "30.0": 2, "+Inf": 3}
+    assert 'ferflow_request_seconds_sum{route="/predict"} 60.505000' in lines
+    assert r'ferflow_model_info{name="odd \"name\"",version="",sha256="5"} 1' in lines
+    assert 10e6 < resident_bytes() < 50e9
+
+
+def _bucket(lines: list[str], bound: str) -> int:
+    start = f'ferflow_request_seconds_bucket{{route="/predict",le="{bound}"}} '
+    return int(next(line.removeprefix(start) for line in lines if line.startswith(start)))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"host": "evil.example"}, {"host": "["}, {"origin": "http://evil.example"}, {"origin": "null"}],
+)
+def test_other_names_and_other_pages_are_not_served(client, headers):
+    answer = client.post("/predict", content=PHOTO, headers=headers)
+    assert (answer.status_code, "not served" in answer.json()["error"]) == (403, True)
+
+
+def test_own_pages_and_names_are_served(client):
+    port = client.base_url.port
+    headers = {"host": f"localhost:{port}", "origin": f"http://localhost:{port}"}
+    assert client.post("/predict", content=PHOTO, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "code", "reason"),
+    [
+        ("GET", "/", 404, "Not Found: GET /"),
+        ("GET", "/docs", 404, "Not Found"),
+        ("GET", "/predict", 405, "Method Not Allowed: GET /predict"),
+        ("POST", "/predict?whole=perhaps", 422, "whole is 'perhaps'"),
+    ],
+)
+def test_wrong_requests_are_answered_in_words(client, method, address, code, reason):
+    answer = client.request(method, address)
+    assert (answer.status_code, reason in answer.json()["error"]) == (code, True)
+
+
+def test_every_answer_forbids_what_a_page_needs_not(client):
+    for address in ("/health", "/nowhere"):
+        headers = client.get(address).headers
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "access-control-allow-origin" not in headers
+        assert "server" not in headers
+
+
+def test_the_command_says_where_it_is_and_ends_after_the_requests_in_flight(export_folder):
+    process, address = started("serve", "--export", export_folder, "--port", 0)
+    try:
+        with _slow_upload(address) as connection, _client(address) as client:
+            _await(lambda: _count(client, "ferflow_requests_in_flight") == 2)
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+            assert process.poll() is None
+            connection.sendall(PHOTO[len(PHOTO) // 2 :])
+            assert connection.recv(100).startswith(b"HTTP/1.1 200")
+        output, errors = process.communicate(timeout=_SECONDS)
+    finally:
+        process.kill()
+    assert (process.returncode, output, errors) == (0, "", "")
+
+
+def test_a_port_in_use_is_named_and_a_bad_export_is_found_before_it(export_folder, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        run = CliRunner().invoke(app, ["serve", "--export", str(export_folder), "--port", str(port)])
+        assert isinstance(run.exception, ServiceError)
+        assert f"port {port} of 127.0.0.1 is in use" in str(run.exception)
+        run = CliRunner().invoke(app, ["app", "--export", str(tmp_path), "--port", str(port)])
+        assert isinstance(run.exception, ModelError)
+
+
+def test_listening_to_the_network_prints_a_warning(export_folder):
+    process, address = started("serve", "--export", export_folder, "--port", 0, "--host", "0.0.0.0")  # noqa: S104
+    try:
+        port = urlsplit(address).port
+        with _client(f"http://127.0.0.1:{port}") as client:
+            assert client.get("/health").status_code == 200
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=_SECONDS)
+    assert errors.startswith("warning: listening on 0.0.0.0")
+    assert process.returncode == 0
