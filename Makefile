@@ -66,5 +66,5 @@ pipelines: install  ## Compile the Kubeflow pipelines (pipelines/compiled)
 image:  ## Build the image of the pipelines' steps; IMAGE=registry/name:tag, ACCELERATOR=cuda or cuda-jax for NVIDIA GPUs
 	docker build --build-arg ACCELERATOR=$(or $(ACCELERATOR),cpu) --tag $(or $(IMAGE),ferflow:0.1.0) .
 
-clean:  ## Remove what runs wrote (data, models, reports, checkpoints); DVC's cache and .venv stay
-	rm -rf data models reports .ferflow/checkpoints
+clean:  ## Remove what runs wrote (data, models, reports, export, checkpoints); DVC's cache and .venv stay
+	rm -rf data models reports export .ferflow/checkpoints
