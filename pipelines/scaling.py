@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ferflow.errors import FerflowError
 from ferflow.params import Params
 from ferflow.profiles import load_profile
+from ferflow.progress import say
 
 # FER-2013's training folder; the validation share is taken from it.
 _TRAINING_IMAGES = 28_709
 _WORKERS = (1, 8, 64)
+_SLOWEST = 0.001  # Images a second.
 
 
 @dataclass(frozen=True)
@@ -116,18 +120,33 @@ def _hours(hours: float) -> str:
     return f"{hours:,.0f}" if hours >= 100 else f"{hours:.2g}"
 
 
-def main(
-    train: Annotated[float, typer.Option(help="Images a second that one device fits.")],
-    predict: Annotated[float | None, typer.Option(help="That it scores; twice as many without it.")] = None,
-    start: Annotated[float, typer.Option(help="Seconds from a pod's start to its first step.")] = 120,
-    price: Annotated[float, typer.Option(help="Of an hour of one device.")] = 0,
+app = typer.Typer(pretty_exceptions_enable=False)
+
+
+@app.command()
+def estimate(
+    train: Annotated[float, typer.Option(min=_SLOWEST, help="Images a second that one device fits.")],
+    predict: Annotated[
+        float | None, typer.Option(min=_SLOWEST, help="That it scores; twice as many without it.")
+    ] = None,
+    start: Annotated[float, typer.Option(min=0, help="Seconds from a pod's start to its first step.")] = 120,
+    price: Annotated[float, typer.Option(min=0, help="Of an hour of one device.")] = 0,
     profile: Annotated[str, typer.Option(help="Profile that is trained.")] = "paper",
-    trials: Annotated[int, typer.Option(help="Of the sweep.")] = 1000,
+    trials: Annotated[int, typer.Option(min=1, help="Of the sweep.")] = 1000,
 ) -> None:
     """Print what a training and a sweep take on 1, 8 and 64 devices."""
     params = load_profile(profile, profiles=Path(__file__).parents[1] / "profiles")
     typer.echo(table(params, Speed(train, predict or 2 * train, start, price), trials=trials))
 
 
+def main() -> None:
+    """Run the command line; a user's error is one message and exit code 1."""
+    try:
+        app()
+    except FerflowError as error:
+        say(f"error: {error}")
+        sys.exit(1)
+
+
 if __name__ == "__main__":
-    typer.run(main)
+    main()

@@ -6,6 +6,7 @@ import pytest
 
 from ferflow.params import check_params, read_yaml
 from ferflow.profiles import load_profile
+from pipelines import scaling
 from pipelines.scaling import Speed, epochs_of_a_trial, sweep, table, training
 from tests.conftest import REPOSITORY
 
@@ -45,3 +46,21 @@ def test_halving_shortens_trials(paper, pruner, epochs):
 def test_the_tables_of_the_document_are_what_the_command_prints(paper, speed):
     text = (REPOSITORY / "docs" / "scaling.md").read_text(encoding="utf-8")
     assert table(paper, speed, trials=1000) in text
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--train", "0"], "Invalid value for '--train'"),
+        (["--train", "25", "--trials", "0"], "Invalid value for '--trials'"),
+        (["--train", "25", "--profile", "absent"], "there is no profile 'absent'"),
+    ],
+)
+def test_a_wrong_flag_is_no_traceback(flags, said, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["scaling", *flags])
+    with pytest.raises(SystemExit) as caught:
+        scaling.main()
+    assert caught.value.code in (1, 2)
+    errors = capsys.readouterr().err
+    assert said in " ".join(errors.split())
+    assert "Traceback" not in errors
