@@ -101,6 +101,8 @@ def _predictors(export: Path, limits: Limits, *, int8: bool, workers: int | None
     number = workers or min(num_cores, _MOST_WORKERS)
     threads = max(1, num_cores // number)
     cv2.setNumThreads(threads)
+    # What it says of damaged pictures is in the answer.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     return [
         Predictor(
             export,

@@ -119,6 +119,11 @@ def test_malformed_uploads_are_refused_with_a_reason_and_the_service_goes_on(cli
     assert _count(client, "ferflow_requests_in_flight") == 1  # The one that asks.
 
 
+def test_a_form_is_refused_with_the_way_that_works(client):
+    answer = client.post("/predict", files={"file": PHOTO})
+    assert (answer.status_code, "--data-binary" in answer.json()["error"]) == (415, True)
+
+
 def test_an_upload_that_is_too_large_is_cut_off(export_folder):
     def endless():
         for _ in range(100):
@@ -208,6 +213,12 @@ def test_an_upload_that_stalls_or_breaks_off_gives_its_place_back(export_folder)
         assert client.post("/predict", content=PHOTO).status_code == 200
 
 
+def test_an_answer_does_not_wait_in_the_kernel(client):
+    # By Nagle's algorithm and delayed acknowledgements each would take 40 ms and more.
+    answers = [client.post("/predict", content=b"no picture") for _ in range(10)]
+    assert min(answer.elapsed.total_seconds() for answer in answers) < 0.035
+
+
 def test_health_and_model_tell_which_version_answers(client):
     health = client.get("/health").json()
     assert (health["status"], health["model_loaded"], health["model"]["version"]) == ("ok", True, "3")
@@ -288,6 +299,7 @@ def test_the_command_says_where_it_is_and_ends_after_the_requests_in_flight(expo
     process, address = started("serve", "--export", export_folder, "--port", 0)
     try:
         with _slow_upload(address) as connection, _client(address) as client:
+            assert client.post("/predict", content=malformed_uploads()["bmp cut to 50 %"]).status_code == 422
             _await(lambda: _count(client, "ferflow_requests_in_flight") == 2)
             process.send_signal(signal.SIGTERM)
             time.sleep(0.3)

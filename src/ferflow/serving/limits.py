@@ -53,13 +53,15 @@ class Refused(Exception):  # noqa: N818 (an answer, not an error of the service)
 
 
 async def read_upload(request: Request, max_bytes: int) -> bytes:
-    """The body of a request; reading ends where it gets too large.
+    """The body of a request, which is the picture; reading ends where it gets too large.
 
     Raises:
-        Refused: It is too large, says that it will be, or breaks off.
+        Refused: It is too large, says that it will be, breaks off, or is a form.
     """
     from starlette.requests import ClientDisconnect
 
+    if request.headers.get("content-type", "").startswith("multipart/"):
+        raise Refused(415, "a form; send the picture itself, such as: curl --data-binary @photo.jpg ADDRESS")
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > max_bytes:
         raise _too_large(f"the upload has {int(declared):,} bytes", max_bytes)
