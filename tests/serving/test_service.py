@@ -214,9 +214,9 @@ def test_an_upload_that_stalls_or_breaks_off_gives_its_place_back(export_folder)
 
 
 def test_an_answer_does_not_wait_in_the_kernel(client):
-    # By Nagle's algorithm and delayed acknowledgements each would take 40 ms and more.
-    answers = [client.post("/predict", content=b"no picture") for _ in range(10)]
-    assert min(answer.elapsed.total_seconds() for answer in answers) < 0.035
+    # By Nagle's algorithm and delayed acknowledgements each but the first would take 40 ms and more.
+    answers = [client.post("/predict", content=b"no picture") for _ in range(20)]
+    assert min(answer.elapsed.total_seconds() for answer in answers[10:]) < 0.035
 
 
 def test_health_and_model_tell_which_version_answers(client):
