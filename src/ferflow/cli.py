@@ -1,7 +1,8 @@
 """The command line: `ferflow <stage>`, `profile`, `model summary`, `summary` and `doctor`.
 
 What works on tracked runs (`register`, `registry`, `compare`, `ui`) is in `cli_registry`, `track` in
-`cli_tracking`, `tune` in `cli_tune`, `pipeline` in `cli_pipeline`, `predict` in `cli_predict`.
+`cli_tracking`, `tune` in `cli_tune`, `pipeline` in `cli_pipeline`, `export` in `cli_export`,
+`predict` in `cli_predict`.
 
 Heavy imports stand inside the commands, so that `--help` is instant.
 """
@@ -12,13 +13,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from ferflow import (
     __version__,
     cli_explain,
+    cli_export,
     cli_insight,
     cli_pipeline,
     cli_predict,
@@ -44,6 +46,7 @@ app.add_typer(cli_registry.commands)
 app.add_typer(cli_tune.commands)
 app.add_typer(cli_tracking.commands, name="track")
 app.add_typer(cli_pipeline.commands)
+app.add_typer(cli_export.commands)
 app.add_typer(cli_predict.commands)
 app.add_typer(cli_explain.commands)
 app.add_typer(cli_insight.commands)
@@ -143,13 +146,56 @@ def train(params: ParamsOption = layout.PARAMS) -> None:
 
 
 @app.command(rich_help_panel=_STAGES)
-def evaluate(params: ParamsOption = layout.PARAMS) -> None:
-    """Score the test images once, with and without those that have a copy in train or val."""
+def evaluate(
+    params: ParamsOption = layout.PARAMS,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Score this folder of class subfolders.", metavar="DIR")
+    ] = None,
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map", help="Count a class as an emotion; 'NAME=' leaves it out.", metavar="NAME=EMOTION"
+        ),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Results go to reports/cross/NAME.", metavar="NAME")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option("--model", help="The network, a .keras file.", metavar="FILE")
+    ] = None,
+    faces: Annotated[
+        Literal["whole", "crop"],
+        typer.Option("--faces", help="Pictures are cut-out faces, or the largest face is looked for."),
+    ] = "whole",
+    max_bad_share: Annotated[
+        float, typer.Option("--max-bad-share", min=0, max=1, help="Share of images that may be unreadable.")
+    ] = 0.05,
+) -> None:
+    """Score the test images once, with and without those that have a copy in train or val.
+
+    With --data: any folder whose subfolders are classes, such as CK+, JAFFE or photos of your own.
+    """
+    from ferflow import cli_evaluate
     from ferflow.params import load_params
     from ferflow.stages import evaluate as stage
     from ferflow.tracking.scoring import record_evaluation
 
+    cli_evaluate.check_options(data, map=mapping, name=name, model=model, faces=faces == "crop")
     values = load_params(params)
+    if data is not None:
+        target = cli_evaluate.output_dir_of(data, name)
+        with _locked("evaluate-folder"):
+            report = cli_evaluate.evaluate_folder(
+                values,
+                data,
+                mapping=mapping or [],
+                output_dir=target,
+                model_path=model or layout.MODEL,
+                faces=faces,
+                max_bad_share=max_bad_share,
+            )
+        typer.echo(cli_evaluate.describe(report, target))
+        return
     with _locked("evaluate"):
         stage.run(
             values.evaluate, split_dir=layout.SPLIT, model_path=layout.MODEL, reports_dir=layout.REPORTS

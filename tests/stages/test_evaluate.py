@@ -40,15 +40,19 @@ SCORES = [
 
 @pytest.fixture(scope="module")
 def model_path(tmp_path_factory):
-    """A network that sees the mean of nine fields of the face."""
+    return write_network(tmp_path_factory.mktemp("models") / "model.keras")
+
+
+def write_network(path, *, seed=3):
+    """Write a network that sees the mean of nine fields of the face."""
     from ferflow.model.backend import load_keras
 
     keras = load_keras()
-    keras.utils.set_random_seed(3)
+    keras.utils.set_random_seed(seed)
     inputs = keras.Input((IMAGE_SIZE, IMAGE_SIZE, 1))
     values = keras.layers.AveragePooling2D(16)(keras.layers.Rescaling(1 / 64)(inputs))
     outputs = keras.layers.Dense(len(EMOTIONS), activation="softmax")(keras.layers.Flatten()(values))
-    path = tmp_path_factory.mktemp("models") / "model.keras"
+    path.parent.mkdir(parents=True, exist_ok=True)
     keras.Model(inputs, outputs).save(path)
     return path
 

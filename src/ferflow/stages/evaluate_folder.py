@@ -1,0 +1,166 @@
+"""Score a folder of class subfolders as the test subset is scored: `ferflow evaluate --data`.
+
+Reads the folder, a network, and what the pipeline left: temperature and thresholds from
+`reports/metrics.json`, the images that trained the network from `data/split/manifest.csv`. Writes
+`reports/cross/NAME/` (`report.html`, `metrics.json`, `predictions.csv`, `plots/`) as a whole.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ferflow.data.class_folder import (
+    ClassFolder,
+    Cut,
+    Listing,
+    check_usable,
+    count_by_folder,
+    read_class_folder,
+)
+from ferflow.data.store import Column, read_csv
+from ferflow.errors import DataError
+from ferflow.files import atomic_directory, sha256_of
+from ferflow.labels import EMOTIONS
+from ferflow.params import Params
+from ferflow.progress import say
+from ferflow.stages.results import EvaluateReport, ScoredImages, predict, score_images, write_results
+
+# Faces cut out for the data set have 48 px; from here on pictures are likely to show more than a face.
+_LARGE_SIDE = 200
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Where the pipeline left what is known of the network."""
+
+    model_path: Path
+    split_dir: Path
+    reports_dir: Path
+
+
+def run(
+    params: Params,
+    listing: Listing,
+    *,
+    pipeline: Pipeline,
+    output_dir: Path,
+    max_bad_share: float,
+    cut: Cut | None = None,
+) -> EvaluateReport:
+    """Score a folder and write figures, predictions, plots and the page.
+
+    Args:
+        params: Views, bins and bounds are as for the test subset.
+        listing: The folder's images.
+        pipeline: The network and what is known of it.
+        output_dir: The folder that is replaced; its name is the name of the images.
+        max_bad_share: Share of the images that may be bad.
+        cut: Finds the face in a picture; None: the picture is the face.
+
+    Raises:
+        DataError: Too many images are bad, none is left, or a file of the pipeline is damaged.
+        ModelError: The network is missing, damaged or gives no probabilities.
+        OutputError: A result cannot be written.
+    """
+    from ferflow.model.network import load_network
+
+    network = load_network(pipeline.model_path)
+    download = params.download
+    content = read_class_folder(
+        listing, max_pixels=download.max_image_pixels, max_bytes=download.max_member_bytes, cut=cut
+    )
+    check_usable(content, path=listing.path, max_bad_share=max_bad_share)
+    _say_what_is_missing(content, was_cut=cut is not None)
+    trained_on = _hashes_of_training(pipeline.split_dir)
+    scored = _scored(content, trained_on or frozenset())
+    temperature, thresholds = _known_confidence(pipeline)
+    probabilities = predict(network, scored.images, params.evaluate)
+    report = score_images(
+        scored, probabilities, params.evaluate, temperature=temperature, thresholds=thresholds
+    )
+    facts = {
+        "name": output_dir.name,
+        "model_sha256": sha256_of(pipeline.model_path),
+        "faces": "whole" if cut is None else "crop",
+        "num_leaked": None if trained_on is None else scored.num_exact,
+        "num_bad_images": len(content.bad_images),
+        "num_without_face": len(content.without_face),
+        "num_other_files": listing.num_other_files,
+        "classes": count_by_folder(listing, content),
+        "bad_images": [asdict(bad) for bad in content.bad_images],
+        "without_face": list(content.without_face),
+    }
+    with atomic_directory(output_dir) as fresh:
+        write_results(fresh, network, scored, probabilities, report, params.evaluate, folder=facts)
+    return report
+
+
+def _scored(content: ClassFolder, trained_on: frozenset[str]) -> ScoredImages:
+    table = content.table
+    labels = np.array([EMOTIONS.index(label) for label in table["label"].tolist()], np.uint8)
+    leaked = np.array([value in trained_on for value in table["sha256"].tolist()], bool)
+    counts = Counter(table["label"].tolist())
+    by_emotion = {emotion: counts[emotion] for emotion in EMOTIONS}
+    return ScoredImages(
+        table.images, labels, leaked, table["file"], {"test": by_emotion}, num_exact=int(leaked.sum())
+    )
+
+
+def _hashes_of_training(split_dir: Path) -> frozenset[str] | None:
+    """Of the pixels of the images that trained or selected the network; None where nobody knows."""
+    path = split_dir / "manifest.csv"
+    if not path.is_file():
+        say(f"{path}: not found, so copies of training images cannot be told; nothing counts as leaked")
+        return None
+    manifest = read_csv(path, ("subset", "sha256"))
+    chosen: Column = manifest["sha256"][manifest["subset"] != "test"]
+    return frozenset(chosen.tolist())
+
+
+def _known_confidence(pipeline: Pipeline) -> tuple[float | None, dict[str, float | None]]:
+    """Temperature and thresholds that were set on validation images, if they are of this network."""
+    from ferflow.reporting.outline import read_report
+
+    path = pipeline.reports_dir / "metrics.json"
+    figures = read_report(path) or {}
+    trained = read_report(pipeline.reports_dir / "train.json") or {}
+    if figures.get("temperature") is None:
+        say(f"{path}: has no temperature, so confidence is not calibrated; run 'ferflow evaluate' first")
+        return None, {}
+    if trained.get("model_sha256") != sha256_of(pipeline.model_path):
+        say(
+            f"{path}: its temperature is not known to be of {pipeline.model_path}, so confidence is not "
+            "calibrated"
+        )
+        return None, {}
+    try:
+        return float(figures["temperature"]), _thresholds(figures)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"{path}: temperature or abstention is damaged ({error}); run 'dvc repro'") from error
+
+
+def _thresholds(figures: Mapping[str, Any]) -> dict[str, float | None]:
+    by_accuracy = figures["abstention"]["by_accuracy"]
+    return {
+        wanted: None if entry["threshold"] is None else float(entry["threshold"])
+        for wanted, entry in by_accuracy.items()
+    }
+
+
+def _say_what_is_missing(content: ClassFolder, *, was_cut: bool) -> None:
+    num_bad, num_without = len(content.bad_images), len(content.without_face)
+    if num_bad:
+        say(f"{num_bad:,} images cannot be used, such as {content.bad_images[0].name}")
+    if num_without:
+        say(f"no face was found in {num_without:,} pictures, such as {content.without_face[0]}")
+    if not was_cut and content.median_side >= _LARGE_SIDE:
+        say(
+            f"the pictures are large (median side {content.median_side:.0f} px): if they show more than a "
+            "face, use --faces crop"
+        )

@@ -1,0 +1,222 @@
+"""`ferflow evaluate --data`: a folder of classes beside the test subset, by the command line."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from ferflow import layout
+from ferflow.cli import app
+from ferflow.data.store import pixel_hashes, read_arrays, read_csv, write_csv
+from ferflow.errors import DataError, FerflowError, ModelError, OutputError, SourceError
+from ferflow.files import sha256_of, write_json
+from ferflow.labels import EMOTIONS
+from tests.conftest import REPOSITORY
+from tests.serving.pictures import photo_of
+from tests.stages.test_evaluate import write_network, write_split
+
+# What the folders of the test are called; two of them are one emotion.
+FOLDERS = ("Anger", "disgust", "Fearful", "HAPPY", "Joy", "neutral", "sadness", "surprised")
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    """A repository whose test subset was scored, and its test images as a folder of classes."""
+    root = tmp_path_factory.mktemp("repository")
+    (root / "params.yaml").write_bytes((REPOSITORY / "params.yaml").read_bytes())
+    write_network(root / layout.MODEL)
+    write_split(root / layout.SPLIT, num_images=120)
+    _add_hashes(root / layout.SPLIT)
+    # What the evaluate stage knows the network by.
+    write_json(root / layout.REPORTS / "train.json", {"model_sha256": sha256_of(root / layout.MODEL)})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        patch.setenv("FERFLOW_TRACKING", "off")
+        done = CliRunner().invoke(app, ["evaluate"])
+        assert done.exit_code == 0, done.output
+    _write_folder(root / "faces", read_arrays(root / layout.SPLIT / "test.npz", ("images", "labels")))
+    return root
+
+
+def _add_hashes(split):
+    """Give the manifest the column sha256; the last leaked rows get a training image of equal pixels."""
+    manifest = read_csv(split / "manifest.csv", ("file", "leaked"))
+    hashes = pixel_hashes(read_arrays(split / "test.npz", ("images",))["images"])
+    exact = manifest["leaked"] == "exact"
+    trained = {name: values[exact] for name, values in manifest.items()} | {"sha256": hashes[exact[1:]]}
+    trained["subset"] = np.full(exact.sum(), "train")
+    tested = {name: values[1:] for name, values in manifest.items()} | {"sha256": hashes}
+    write_csv(
+        split / "manifest.csv", {name: np.concatenate([trained[name], tested[name]]) for name in tested}
+    )
+
+
+def _write_folder(target, arrays):
+    names = {"happy": ("HAPPY", "Joy")}
+    for emotion, folder in zip(
+        ("angry", "disgust", "fear", "neutral", "sad", "surprise"),
+        (folder for folder in FOLDERS if folder not in names["happy"]),
+        strict=True,
+    ):
+        names[emotion] = (folder, folder)
+    for number, (image, label) in enumerate(zip(arrays["images"], arrays["labels"], strict=True)):
+        path = target / names[EMOTIONS[label]][number // 7 % 2] / f"person{number % 3}" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(cv2.imencode(".png", image)[1].tobytes())
+
+
+@pytest.fixture
+def evaluate(repository, monkeypatch):
+    """Run the command there; give what it printed, or raise the error that it would print."""
+    monkeypatch.chdir(repository)
+
+    def run(*arguments: str) -> str:
+        result = CliRunner().invoke(app, ["evaluate", *arguments])
+        if isinstance(result.exception, FerflowError):
+            raise result.exception
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    return run
+
+
+def _metrics(repository, name):
+    return json.loads((repository / "reports" / "cross" / name / "metrics.json").read_text())
+
+
+def test_a_folder_of_the_test_images_has_the_figures_of_the_test_subset(evaluate, repository):
+    printed = evaluate("--data", "faces")
+    stage = json.loads((repository / "reports" / "metrics.json").read_text())
+    folder = _metrics(repository, "faces")
+    exact = (
+        read_csv(repository / layout.SPLIT / "manifest.csv", ("leaked",))["leaked"] == "exact"
+    ).sum() // 2
+
+    facts = folder.pop("folder")
+    assert list(folder) == list(stage)
+    assert {name: folder[name] for name in folder if name != "leak_free"} == {
+        name: stage[name] for name in stage if name != "leak_free"
+    }
+    assert facts["num_leaked"] == exact == 120 - folder["leak_free"]["num_images"]
+    assert facts["classes"]["Joy"] == {"emotion": "happy", "files": 8, "scored": 8}
+    assert (facts["name"], facts["faces"], facts["bad_images"]) == ("faces", "whole", [])
+    assert f"accuracy   {stage['accuracy']:.4f}" in printed
+    assert "reports/cross/faces/report.html" in printed
+
+
+def test_results_are_those_of_the_stage_without_the_paper(evaluate, repository):
+    evaluate("--data", "faces", "--name", "again")
+    place = repository / "reports" / "cross" / "again"
+    page = (place / "report.html").read_text(encoding="utf-8")
+
+    assert sorted(path.name for path in place.iterdir()) == [
+        "metrics.json",
+        "plots",
+        "predictions.csv",
+        "report.html",
+    ]
+    in_stage, here = (
+        sorted(path.name for path in (folder / "plots").iterdir())
+        for folder in (repository / "reports", place)
+    )
+    assert here == in_stage
+    assert "about the folder &ldquo;again&rdquo;" in page
+    assert "Beside the paper" not in page
+    with (place / "predictions.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert rows[0]["file"].startswith("Anger/person")
+    assert {row["label"] for row in rows} == set(EMOTIONS)
+    first = {path.name: path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    evaluate("--data", "faces", "--name", "again")
+    assert {path.name: path.read_bytes() for path in place.rglob("*") if path.is_file()} == first
+
+
+def test_classes_without_images_have_no_figures(evaluate, repository, tmp_path):
+    (tmp_path / "HAPPY").symlink_to(repository / "faces" / "HAPPY")
+    (tmp_path / "sadness").symlink_to(repository / "faces" / "sadness")
+    (tmp_path / "Contempt").symlink_to(repository / "faces" / "Anger")
+    evaluate("--data", str(tmp_path), "--name", "two", "--map", "contempt=")
+    found = _metrics(repository, "two")
+
+    assert found["per_class"]["angry"]["recall"] is None
+    assert found["per_class"]["happy"]["support"] == found["folder"]["classes"]["HAPPY"]["scored"] > 0
+    assert found["folder"]["classes"]["Contempt"] == {"emotion": "left out", "files": 18, "scored": 0}
+
+
+def test_a_network_that_the_reports_are_not_about_has_no_temperature(evaluate, repository, tmp_path, capsys):
+    (repository / "models" / "other.keras").write_bytes(
+        write_network(tmp_path / "other.keras", seed=4).read_bytes()
+    )
+    printed = evaluate("--data", "faces", "--name", "other", "--model", "models/other.keras")
+    found = _metrics(repository, "other")
+
+    assert "its temperature is not known to be of models/other.keras" in printed
+    assert (found["temperature"], found["ece_calibrated"]) == (None, None)
+    assert found["abstention"]["by_accuracy"] == {}
+    assert found["abstention"]["by_coverage"]["0.5"]["accuracy"] is not None
+    page = (repository / "reports" / "cross" / "other" / "report.html").read_text(encoding="utf-8")
+    assert "No temperature is known" in page
+
+
+def test_faces_are_found_in_photos_and_pictures_without_one_are_named(evaluate, repository, tmp_path):
+    small, large = (300, 30, 70), (60, 60, 200)
+    for folder in ("happy", "sad"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "photo.jpg").write_bytes(cv2.imencode(".jpg", photo_of([small, large]))[1])
+    (tmp_path / "sad" / "wall.png").write_bytes(cv2.imencode(".png", photo_of([]))[1])
+    printed = evaluate("--data", str(tmp_path), "--name", "photos", "--faces", "crop")
+    found = _metrics(repository, "photos")
+
+    assert found["num_images"] == 2
+    assert found["folder"]["faces"] == "crop"
+    assert found["folder"]["without_face"] == ["sad/wall.png"]
+    assert "no face was found in 1 pictures, such as sad/wall.png" in printed
+
+
+def test_large_pictures_taken_whole_are_remarked_on(evaluate, repository, tmp_path):
+    (tmp_path / "sad").mkdir()
+    (tmp_path / "sad" / "photo.png").write_bytes(cv2.imencode(".png", photo_of([(60, 60, 200)]))[1])
+    printed = evaluate("--data", str(tmp_path), "--name", "large")
+
+    assert "median side 360 px" in printed
+    assert "--faces crop" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (["--map", "joy=sad"], SourceError, "--map belongs to --data DIR"),
+        (["--faces", "crop"], SourceError, "--faces belongs to --data DIR"),
+        (["--data", "absent"], SourceError, "absent: not found"),
+        (["--data", "faces", "--name", "../up"], OutputError, "--name '../up': expected letters"),
+        (["--data", "faces", "--name", ".hidden"], OutputError, "--name '.hidden'"),
+        (["--data", "faces", "--model", "absent.keras"], ModelError, "absent.keras: not found"),
+    ],
+)
+def test_wrong_options_are_one_error(evaluate, arguments, error, message):
+    with pytest.raises(error, match=message):
+        evaluate(*arguments)
+
+
+def test_too_many_bad_images_leave_the_old_results(evaluate, repository, tmp_path):
+    for number in range(3):
+        path = tmp_path / "sad" / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(cv2.imencode(".png", np.full((48, 48), 40 * number, np.uint8))[1])
+    evaluate("--data", str(tmp_path), "--name", "old")
+    before = _metrics(repository, "old")
+    (tmp_path / "sad" / "bad.png").write_bytes(b"")
+
+    with pytest.raises(DataError, match=r"1 of 4 images cannot be used"):
+        evaluate("--data", str(tmp_path), "--name", "old")
+    assert _metrics(repository, "old") == before
+    printed = evaluate("--data", str(tmp_path), "--name", "old", "--max-bad-share", "0.5")
+    assert "1 images cannot be used, such as sad/bad.png" in printed
+    assert _metrics(repository, "old")["folder"]["bad_images"] == [
+        {"name": "sad/bad.png", "reason": "empty (0 bytes)"}
+    ]
