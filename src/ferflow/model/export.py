@@ -30,6 +30,20 @@ IMAGES, PROBABILITIES, MAPS = "images", "probabilities", "maps"
 _CALIBRATION_BATCH = 16
 
 
+def check_backend() -> None:
+    """See that networks can be exported here.
+
+    Raises:
+        ModelError: The backend is not TensorFlow.
+    """
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        raise ModelError(
+            f"the Keras backend is {backend}, but only TensorFlow's networks can be exported; run the same "
+            "command with KERAS_BACKEND=tensorflow: a saved model is the same on every backend"
+        )
+
+
 def write_onnx(network: Any, path: Path, *, test_time_augmentation: str) -> None:
     """Write a network as ONNX; the same weights give the same bytes.
 
@@ -45,7 +59,9 @@ def write_onnx(network: Any, path: Path, *, test_time_augmentation: str) -> None
     Raises:
         ModelError: The backend is not TensorFlow, tf2onnx is not installed, or the network's head is unknown.
     """
-    converter = _load_converter()
+    check_backend()
+    converter = _require("tf2onnx.convert")
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     plain = explained(network)
     is_plain = test_time_augmentation == "none"
     answers = _from_bytes(plain, None if is_plain else averaged_over_views(network, test_time_augmentation))
@@ -107,23 +123,6 @@ def _silent_logs() -> Iterator[None]:
         yield
     finally:
         logging.disable(former)
-
-
-def _load_converter() -> Any:
-    """tf2onnx's `convert`.
-
-    Raises:
-        ModelError: It is not installed, or the backend is not TensorFlow.
-    """
-    backend = keras.backend.backend()
-    if backend != "tensorflow":
-        raise ModelError(
-            f"the Keras backend is {backend}, but only TensorFlow's networks can be exported; run the same "
-            "command with KERAS_BACKEND=tensorflow: a saved model is the same on every backend"
-        )
-    converter = _require("tf2onnx.convert")
-    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-    return converter
 
 
 def _require(module: str) -> Any:

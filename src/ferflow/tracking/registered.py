@@ -145,3 +145,11 @@ def _read(client: MlflowClient, version: ModelVersion) -> RegisteredVersion:
             f"{source}); register a run with 'ferflow register', or choose another version"
         )
     return RegisteredVersion(number, model_id, get_run(client, str(version.run_id)))
+
+
+def lineage_of(run: TrackedRun) -> dict[str, str]:
+    """The tags of a run that say where it comes from; not those that MLflow keeps for itself."""
+    own = (names.TAG_JOURNAL, names.TAG_EVALUATION, names.TAG_DERIVED)
+    return {
+        name: text for name, text in run.tags.items() if not name.startswith("mlflow.") and name not in own
+    }

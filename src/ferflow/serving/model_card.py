@@ -1,0 +1,265 @@
+"""The model card: what the exported model is, how good it is, and what it must not be used for.
+
+In Markdown, from the template `model_card.md`. The same inputs give the same text: it holds no date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ferflow.errors import DataError
+from ferflow.labels import EMOTIONS
+from ferflow.serving.export_folder import DETECTOR, MODELS, Description
+
+CARD = "model_card.md"
+
+_VIEWS = {
+    "none": "are of the picture itself",
+    "flip": "are means over two views: the picture and its mirror image",
+    "ten_crop": "are means over ten views: four corners and the centre, enlarged, and their mirror images",
+}
+_NO_FIGURE = "\N{EN DASH}"
+_FER2013_TERMS = (
+    "FER-2013 has terms of its own, which its publishers set and which are not those of the code: whether "
+    "a model trained on it may be used or passed on is yours to see. So have the weights of a backbone that "
+    "was trained elsewhere."
+)
+
+
+def write_card(
+    description: Description,
+    figures: Mapping[str, Any],
+    *,
+    reports: Mapping[str, Mapping[str, Any]],
+    lineage: Mapping[str, str],
+) -> str:
+    """The text of the card.
+
+    Args:
+        description: Of the export, its checks included.
+        figures: The content of `metrics.json`.
+        reports: Name, such as `download.json`, to content; of the stages that made the model.
+        lineage: Tag to text: where the model comes from.
+
+    Raises:
+        DataError: A figure that every `metrics.json` has is missing.
+    """
+    import jinja2
+
+    from ferflow.reporting.comparison import Origin, origin_of
+
+    # Markdown, not HTML: what stands in cells is made safe for them by `_cell`.
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("ferflow", "serving"),
+        autoescape=False,  # noqa: S701
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    origin = origin_of(reports.get("download.json"))
+    try:
+        return environment.get_template(CARD).render(
+            title=_title(description),
+            labels=description.labels,
+            size=description.image_size,
+            network=_network(reports.get("train.json")),
+            is_sample=origin is Origin.SAMPLE,
+            is_fer2013=origin is Origin.FER2013,
+            files=_files(description),
+            views=_VIEWS[description.test_time_augmentation],
+            temperature=_temperature(description),
+            data=_data(origin, reports.get("download.json")),
+            training=_training(reports.get("train.json")),
+            about_figures=_about_figures(reports),
+            interval="interval of the accuracy",
+            scores=_scores(figures),
+            about_leaks=_about_leaks(figures),
+            classes=_classes(figures),
+            checks=_checks(description),
+            weakest=_weakest(figures),
+            licence=_licence(origin),
+            lineage=_lineage(description, lineage),
+        )
+    except KeyError as error:
+        raise DataError(
+            f"metrics.json or another report lacks {error}, which the model card needs; run 'dvc repro' and "
+            "'ferflow register' again"
+        ) from None
+
+
+def _title(description: Description) -> str:
+    if description.version is None:
+        return f"{description.name}, not registered"
+    return f"{description.name}, version {description.version}"
+
+
+def _network(report: Mapping[str, Any] | None) -> str:
+    if report is None:
+        return "How it was built and trained is not known here."
+    model = report["params"]["model"]
+    start = "from scratch" if model["weights"] is None else f"from weights `{_file_name(model['weights'])}`"
+    return (
+        f"A {model['backbone']} of {report['parameters']['total']:,} parameters that works at "
+        f"{model['image_size']} px, trained {start}."
+    )
+
+
+def _file_name(path: str) -> str:
+    """Without the folders, which only say something on the machine where it was trained."""
+    return path.rsplit("/", 1)[-1]
+
+
+def _files(description: Description) -> list[tuple[str, str]]:
+    abouts = [
+        (MODELS["float32"], "the network, ONNX opset 17, in float32"),
+        (MODELS["int8"], "the same with its convolutions in int8: smaller, faster, a little less exact"),
+    ]
+    if description.detector == "yunet":
+        abouts.append((DETECTOR, "YuNet, the face detector that the training pictures were filtered by"))
+    return [*abouts, ("export.json", "versions, checksums and the figures of the checks")]
+
+
+def _temperature(description: Description) -> str:
+    if description.temperature is None:
+        return "The confidence of an answer is its highest probability; no temperature was fitted."
+    return (
+        "The confidence of an answer is its highest probability after temperature scaling with "
+        f"T = {description.temperature:.4g}, which was fitted on validation images."
+    )
+
+
+def _data(origin: Any, report: Mapping[str, Any] | None) -> str:
+    from ferflow.reporting.comparison import Origin
+
+    if report is None or origin is Origin.UNKNOWN:
+        return "What it was trained on is not known here."
+    number = f"{report['num_images']:,} pictures"
+    texts = {
+        Origin.SAMPLE: f"{number} of faces that ferflow draws itself; no person is among them.",
+        Origin.FER2013: (
+            f"FER-2013 (Goodfellow et al. 2013, arXiv:1307.0414): {number} of faces from the web, 48 px, "
+            "grey, each with one of seven labels. Pictures without a face were dropped; copies that lie in "
+            "train and test were marked."
+        ),
+        Origin.OTHER: f"{number} of source `{_cell(report['source'])}`, which are not FER-2013.",
+    }
+    return texts[origin]
+
+
+def _training(report: Mapping[str, Any] | None) -> str:
+    if report is None:
+        return ""
+    return (
+        f"Trained on {report['num_training']:,} pictures, best of {report['epochs_run']} epochs (number "
+        f"{report['best_epoch']}) chosen by {report['num_validation']:,} validation pictures, on "
+        f"{_cell(report['backend'])}."
+    )
+
+
+def _about_figures(reports: Mapping[str, Any]) -> str:
+    if "metrics.json" in reports:
+        return "Of the evaluation that the model was registered or trained with; Keras answered."
+    return "Of the answers that Keras gave during this export; no evaluation of the model was at hand."
+
+
+def _scores(figures: Mapping[str, Any]) -> list[list[str]]:
+    return [
+        [
+            name,
+            f"{part['num_images']:,}",
+            _percent(part["accuracy"]),
+            f"{_percent(part['accuracy_low'])} to {_percent(part['accuracy_high'])}",
+            _share(part["f1_macro"]),
+            _share(part["auc_ovr_weighted"]),
+            _share(part["ece"]),
+        ]
+        for name, part in (("all", figures), ("leak-free", figures["leak_free"]))
+    ]
+
+
+def _about_leaks(figures: Mapping[str, Any]) -> str:
+    leaked = figures["num_images"] - figures["leak_free"]["num_images"]
+    if leaked == 0:
+        return "No test picture has a copy among those that trained or selected the model."
+    return (
+        f"{leaked:,} test pictures have a copy, exact or near, among those that trained or selected the "
+        "model. The leak-free figures, without them, are the ones to believe."
+    )
+
+
+def _classes(figures: Mapping[str, Any]) -> list[list[str]]:
+    per_class = figures["per_class"]
+    return [
+        [
+            emotion,
+            *(_share(per_class[emotion][key]) for key in ("precision", "recall", "f1", "auc")),
+            f"{per_class[emotion]['support']:,}",
+        ]
+        for emotion in EMOTIONS
+    ]
+
+
+def _weakest(figures: Mapping[str, Any]) -> str:
+    recalls = {
+        emotion: entry["recall"]
+        for emotion, entry in figures["per_class"].items()
+        if entry["recall"] is not None
+    }
+    if not recalls:
+        return "No class has test images."
+    weakest = min(recalls, key=lambda emotion: (recalls[emotion], emotion))
+    return f"Its weakest class is {weakest}: it finds {_percent(recalls[weakest])} of those faces."
+
+
+def _checks(description: Description) -> dict[str, Any]:
+    checks = description.checks
+    rows = [["Keras", _percent(checks["keras_accuracy"], decimals=2), _NO_FIGURE]]
+    rows += [
+        [
+            f"`{name}`",
+            _percent(checks[precision]["accuracy"], decimals=2),
+            f"{checks[precision]['max_difference']:g}",
+        ]
+        for precision, name in MODELS.items()
+    ]
+    return {
+        "images": f"{checks['images']:,}",
+        "calibration_images": f"{checks['calibration_images']:,}",
+        "rows": rows,
+    }
+
+
+def _licence(origin: Any) -> str:
+    from ferflow.reporting.comparison import Origin
+
+    if origin is Origin.SAMPLE:
+        return "The drawn faces are made by it."
+    if origin is Origin.OTHER:
+        return "The pictures that the model was trained on have terms of their own: look them up."
+    return _FER2013_TERMS
+
+
+def _lineage(description: Description, tags: Mapping[str, str]) -> list[tuple[str, str]]:
+    known = {
+        "registered model": description.name if description.version else None,
+        "version": description.version,
+        "run": description.run_id,
+        "sha256 of the .keras file": description.model_sha256,
+        **dict(sorted(tags.items())),
+    }
+    return [(_cell(name), _cell(value)) for name, value in known.items() if value]
+
+
+def _cell(value: object) -> str:
+    """A text that cannot end a cell, a code span or a line of Markdown."""
+    return " ".join(str(value).replace("|", "/").replace("`", "'").split())
+
+
+def _percent(share: float | None, *, decimals: int = 1) -> str:
+    return _NO_FIGURE if share is None else f"{100 * share:.{decimals}f} %"
+
+
+def _share(value: float | None) -> str:
+    return _NO_FIGURE if value is None else f"{value:.3f}"
