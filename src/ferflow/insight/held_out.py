@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ferflow.data.store import Column, Images, read_csv
+from ferflow.data.store import Column, read_csv
 from ferflow.errors import DataError
-from ferflow.insight.images import DECIMALS, HeldOut, joined, load_rows, read_manifest
+from ferflow.insight.images import HeldOut, joined, load_rows, read_manifest
 from ferflow.labels import EMOTIONS
 from ferflow.params import EvaluateParams
 from ferflow.progress import say
 from ferflow.stages.evaluate import load_test
+from ferflow.stages.results import predict
 
 # Predictions belong to a model if so many of them, computed again, come out this close.
 _NUM_CHECKED = 32
@@ -41,30 +42,21 @@ def held_out_images(
     test = load_test(split_dir)
     validation, rows = load_rows(split_dir, "val", manifest)
     # After the inputs are known to be good: this loads Keras.
-    from ferflow.model.backend import memory_errors
-    from ferflow.model.network import image_size_of, load_network
-    from ferflow.model.prediction import predict_probabilities
+    from ferflow.model.network import load_network
 
     network = load_network(model_path)
-
-    def predict(images: Images, label: str | None) -> NDArray[np.float64]:
-        with memory_errors("evaluate.batch_size", params.batch_size, image_size_of(network)):
-            return predict_probabilities(
-                network,
-                images,
-                batch_size=params.batch_size,
-                test_time_augmentation=params.test_time_augmentation,
-                label=label,
-            ).round(DECIMALS)
-
     checked = np.unique(np.linspace(0, len(test.labels) - 1, _NUM_CHECKED).astype(np.int64))
     known = _read_probabilities(predictions_path, test.files, test.labels)
-    if known is not None and not _are_of(known[checked], predict(test.images[checked], None)):
+    if known is not None and not _are_of(
+        known[checked], predict(network, test.images[checked], params, label=None)
+    ):
         say(f"{predictions_path}: of another model than {model_path}; predicting the test images again")
         known = None
-    probabilities = predict(test.images, "predicting test images") if known is None else known
+    probabilities = (
+        predict(network, test.images, params, label="predicting test images") if known is None else known
+    )
     test_rows = np.flatnonzero(manifest["subset"] == "test")
-    chosen = predict(validation.images, "predicting validation images")
+    chosen = predict(network, validation.images, params, label="predicting validation images")
     both = joined(
         [
             HeldOut.of_subset("test", test.images, test.labels, test_rows, probabilities),

@@ -74,9 +74,9 @@ class EvaluateReport:
 
 
 def predict(
-    network: Any, images: NDArray[np.uint8], params: EvaluateParams, *, label: str = "predicting"
+    network: Any, images: NDArray[np.uint8], params: EvaluateParams, *, label: str | None = "predicting"
 ) -> NDArray[np.float64]:
-    """Probabilities as they are scored and written: (N, 7), rounded to 6 decimals.
+    """Probabilities as they are scored and written: (N, 7), rounded to 6 decimals; `label` shows progress.
 
     Raises:
         ModelError: The network gives no probabilities, or memory is short.
