@@ -113,8 +113,10 @@ def test_page_shows_what_abstaining_gains(scored, read_page):
     full = scored.results.confidence.full
     half = full.abstention.by_coverage["0.5"]
 
-    assert "with T = 1.25, fitted on the validation images (above 1" in text
+    assert "with T = 1.25, fitted on the validation images" in text
     assert f"{100 * full.ece_calibrated:.1f}% after temperature scaling" in text
+    leak_free = scored.results.confidence.leak_free.ece_calibrated
+    assert f"without leaked images {100 * leak_free:.1f}%, before scaling" in text
     assert f"50% {100 * half.threshold:.1f}% 50.0% {100 * half.accuracy:.1f}%" in text
     wanted = full.abstention.by_accuracy["0.8"]
     assert f"80% 50.0% {100 * wanted.coverage:.1f}% {100 * wanted.accuracy:.1f}%" in text
@@ -126,6 +128,7 @@ def test_page_of_a_folder_tells_of_the_folder_and_not_of_the_paper(scored, read_
     page = read_page(scored.results, folder, download={"source": "archive", "images": _images()})
 
     assert "These figures are about the folder \N{LEFT DOUBLE QUOTATION MARK}CK+ <b>" in page.text
+    assert "of 350 images of CK+ <b> recognised" in page.text
     assert "3 of 350 images have a copy, equal to the pixel" in page.text
     assert "Anger angry 9" in page.text
     assert not {"paper", "training"} & page.ids

@@ -90,7 +90,7 @@ def run(
         "faces": "whole" if cut is None else "crop",
         "num_leaked": None if trained_on is None else scored.num_exact,
         "num_bad_images": len(content.bad_images),
-        "num_without_face": len(content.without_face),
+        "num_pictures_without_face": len(content.without_face),
         "num_other_files": listing.num_other_files,
         "classes": count_by_folder(listing, content),
         "bad_images": [asdict(bad) for bad in content.bad_images],
