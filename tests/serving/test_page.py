@@ -71,7 +71,7 @@ def test_a_picture_with_two_faces_has_two_boxes_and_seven_bars_each(page, two, e
 
 
 def test_it_names_the_version_that_answers(page):
-    assert page.locator("#model").inner_text() == "ferflow, version 3 answers (sha256 555555555555)."
+    assert page.locator("#model").inner_text() == "Answered by ferflow, version 3 (sha256 555555555555)"
 
 
 def test_answers_below_the_sliders_value_are_unsure(page, two, export_folder):

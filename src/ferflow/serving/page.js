@@ -221,7 +221,7 @@ async function introduce() {
   try {
     const model = await ask("/model");
     const version = model.version ? `version ${model.version}` : "not registered";
-    element("model").textContent = `${model.name}, ${version} answers (sha256 ${model.model_sha256.slice(0, 12)}).`;
+    element("model").textContent = `Answered by ${model.name}, ${version} (sha256 ${model.model_sha256.slice(0, 12)})`;
   } catch (error) {
     element("model").textContent = error.message;
   }
