@@ -158,7 +158,7 @@ def test_a_network_that_the_reports_are_not_about_has_no_temperature(evaluate, r
     assert "its temperature is not known to be of models/other.keras" in printed
     assert (found["temperature"], found["ece_calibrated"]) == (None, None)
     assert found["abstention"]["by_accuracy"] == {}
-    assert found["abstention"]["by_coverage"]["0.5"]["accuracy"] is not None
+    assert found["abstention"]["accuracy_at_coverage"]["0.5"] is not None
     page = (repository / "reports" / "cross" / "other" / "report.html").read_text(encoding="utf-8")
     assert "No temperature is known" in page
 

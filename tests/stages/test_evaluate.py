@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -136,10 +135,10 @@ def test_evaluate_writes_figures_predictions_plots_and_page(evaluated):
         "per_class",
     ]
     assert list(metrics["leak_free"]) == [*SCORES, "ece_calibrated", "abstention"]
-    assert list(metrics["abstention"]) == ["aurc", "by_coverage", "by_confidence", "by_accuracy"]
-    assert list(metrics["abstention"]["by_coverage"]) == ["1.0", "0.9", "0.8", "0.7", "0.5"]
+    assert list(metrics["abstention"]) == ["aurc", "accuracy_at_coverage", "by_accuracy"]
+    assert list(metrics["abstention"]["accuracy_at_coverage"]) == ["1.0", "0.9", "0.8", "0.7", "0.5"]
     assert list(metrics["abstention"]["by_accuracy"]) == ["0.7", "0.8", "0.9", "0.95"]
-    assert metrics["abstention"]["by_coverage"]["1.0"]["accuracy"] == metrics["accuracy"]
+    assert metrics["abstention"]["accuracy_at_coverage"]["1.0"] == metrics["accuracy"]
     assert list(metrics["per_class"]) == list(EMOTIONS)
     assert list(metrics["per_class"]["sad"]) == ["precision", "recall", "f1", "support", "auc"]
     assert (metrics["num_images"], metrics["leak_free"]["num_images"]) == (120, 108)
@@ -198,7 +197,7 @@ def test_evaluate_takes_temperature_and_thresholds_from_validation_and_figures_f
             thresholds=thresholds,
             calibration_bins=15,
         )
-        assert {name: figures[name] for name in ("ece_calibrated", "abstention")} == asdict(again)
+        assert {name: figures[name] for name in ("ece_calibrated", "abstention")} == again.as_json()
 
 
 def test_evaluate_without_validation_images_says_what_to_run(run, tmp_path):
@@ -261,7 +260,8 @@ def test_evaluate_with_every_image_leaked_has_no_leak_free_figures(run, tmp_path
 
     abstention = leak_free.pop("abstention")
     assert leak_free == {**dict.fromkeys(SCORES), "num_images": 0, "ece_calibrated": None}
-    assert abstention["by_coverage"]["0.9"] == {"threshold": None, "coverage": None, "accuracy": None}
+    assert abstention["accuracy_at_coverage"]["0.9"] is None
+    assert abstention["by_accuracy"]["0.9"]["accuracy"] is None
     assert "every test image is leaked" in capsys.readouterr().err
 
 

@@ -9,7 +9,7 @@ coverage is the share of images that are answered.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -75,6 +75,18 @@ class Calibrated:
 
     ece_calibrated: float | None
     abstention: Abstention
+
+    def as_json(self) -> dict[str, object]:
+        """What `metrics.json` holds of it: few enough figures for a table of `dvc metrics show`."""
+        found = self.abstention
+        return {
+            "ece_calibrated": self.ece_calibrated,
+            "abstention": {
+                "aurc": found.aurc,
+                "accuracy_at_coverage": {share: row.accuracy for share, row in found.by_coverage.items()},
+                "by_accuracy": {wanted: asdict(row) for wanted, row in found.by_accuracy.items()},
+            },
+        }
 
 
 @dataclass(frozen=True)

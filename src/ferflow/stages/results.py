@@ -67,8 +67,8 @@ class EvaluateReport:
         return {
             **asdict(self.scores),
             "temperature": self.confidence.temperature,
-            **asdict(self.confidence.full),
-            "leak_free": {**asdict(self.leak_free), **asdict(self.confidence.leak_free)},
+            **self.confidence.full.as_json(),
+            "leak_free": {**asdict(self.leak_free), **self.confidence.leak_free.as_json()},
             "per_class": {name: asdict(entry) for name, entry in self.per_class.items()},
         }
 
