@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import inspect
 import signal
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import asdict
 from urllib.parse import urlsplit
 
 import cv2
@@ -16,13 +18,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from ferflow import Predictor
+from ferflow import Predictor, cli_serve
 from ferflow.cli import app
 from ferflow.errors import ModelError, ServiceError
 from ferflow.heatmap import overlay
 from ferflow.labels import EMOTIONS
 from ferflow.serving.limits import Limits
 from ferflow.serving.metrics import Metrics, resident_bytes
+from ferflow.serving.server import HOST
 from tests.serving.malformed import malformed_uploads
 from tests.serving.pictures import photo_of
 from tests.serving.running import Gated, running, started
@@ -320,6 +323,17 @@ def test_a_port_in_use_is_named_and_a_bad_export_is_found_before_it(export_folde
         assert f"port {port} of 127.0.0.1 is in use" in str(run.exception)
         run = CliRunner().invoke(app, ["app", "--export", str(tmp_path), "--port", str(port)])
         assert isinstance(run.exception, ModelError)
+
+
+def test_the_commands_defaults_are_those_of_the_service():
+    for command in (cli_serve.serve, cli_serve.app):
+        options = inspect.signature(command).parameters
+        defaults = {name: value for name, value in asdict(Limits()).items() if name in options}
+        assert {name: options[name].default for name in defaults} == defaults
+        assert options["host"].default == HOST
+    assert len(asdict(Limits())) == len(
+        asdict(Limits()).keys() & inspect.signature(cli_serve.serve).parameters
+    )
 
 
 def test_listening_to_the_network_prints_a_warning(export_folder):
