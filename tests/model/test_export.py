@@ -10,10 +10,11 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from onnx import numpy_helper
 
 from ferflow.labels import EMOTIONS
 from ferflow.model.explain import explained
-from ferflow.model.export import write_onnx
+from ferflow.model.export import write_int8, write_onnx
 from ferflow.model.network import build_network
 from ferflow.model.prediction import predict_probabilities
 from ferflow.params import load_params
@@ -83,6 +84,32 @@ def test_the_same_network_is_the_same_file_whatever_was_built_before(exported, n
     keras.Sequential([keras.layers.Dense(2), keras.layers.Dense(3)]).build((None, 4))
     write_onnx(network, tmp_path / "again.onnx", test_time_augmentation="ten_crop")
     assert (tmp_path / "again.onnx").read_bytes() == exported["ten_crop"].read_bytes()
+
+
+def test_the_int8_file_is_smaller_in_its_convolutions_and_answers_nearly_alike(
+    exported, bars, tmp_path, capfd
+):
+    images = bars[0]
+    for name in ("int8.onnx", "again.onnx"):
+        write_int8(exported["flip"], tmp_path / name, images[::2])
+    assert (tmp_path / "int8.onnx").read_bytes() == (tmp_path / "again.onnx").read_bytes()
+    assert capfd.readouterr() == ("", "")
+
+    model = onnx.load(tmp_path / "int8.onnx")
+    entries = {entry.name: entry for entry in model.graph.initializer}
+    made_by = {output: node for node in model.graph.node for output in node.output}
+    convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
+    assert convolutions
+    for node in convolutions:
+        values, weights = (made_by[name] for name in node.input[:2])
+        assert values.op_type == weights.op_type == "DequantizeLinear"
+        assert entries[weights.input[0]].data_type == onnx.TensorProto.INT8
+        assert numpy_helper.to_array(entries[weights.input[1]]).size > 1  # A scale for each channel.
+
+    whole, small = (_run(path, images) for path in (exported["flip"], tmp_path / "int8.onnx"))
+    differences = np.abs(whole[0] - small[0])
+    assert 0 < differences.mean() < whole[0].std(axis=0).mean() / 2
+    assert np.corrcoef(whole[1].ravel(), small[1].ravel())[0, 1] > 0.95
 
 
 def test_on_another_backend_the_error_names_the_cure(tmp_path):
