@@ -17,7 +17,7 @@ from ferflow.errors import DataError, FerflowError, ModelError, OutputError, Sou
 from ferflow.files import sha256_of, write_json
 from ferflow.labels import EMOTIONS
 from tests.conftest import REPOSITORY
-from tests.serving.pictures import photo_of
+from tests.serving.pictures import WALL, photo_of
 from tests.stages.test_evaluate import write_network, write_split
 
 # What the folders of the test are called; two of them are one emotion.
@@ -87,6 +87,13 @@ def evaluate(repository, monkeypatch):
 
 def _metrics(repository, name):
     return json.loads((repository / "reports" / "cross" / name / "metrics.json").read_text())
+
+
+def _answers(place):
+    """File to its probabilities."""
+    columns = read_csv(place / "predictions.csv", ("file",))
+    rows = np.stack([columns[f"p_{emotion}"].astype(float) for emotion in EMOTIONS], axis=1)
+    return dict(zip(columns["file"].tolist(), rows, strict=True))
 
 
 def test_a_folder_of_the_test_images_has_the_figures_of_the_test_subset(evaluate, repository):
@@ -164,15 +171,21 @@ def test_a_network_that_the_reports_are_not_about_has_no_temperature(evaluate, r
 
 
 def test_faces_are_found_in_photos_and_pictures_without_one_are_named(evaluate, repository, tmp_path):
-    small, large = (300, 30, 70), (60, 60, 200)
-    for folder in ("happy", "sad"):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "photo.jpg").write_bytes(cv2.imencode(".jpg", photo_of([small, large]))[1])
-    (tmp_path / "sad" / "wall.png").write_bytes(cv2.imencode(".png", photo_of([]))[1])
+    (tmp_path / "sad").mkdir()
+    both = photo_of([(300, 30, 70), (60, 60, 200)])
+    only_small, only_large = both.copy(), both.copy()
+    only_small[:, :280] = only_large[:, 290:] = WALL
+    photos = {"both": both, "large": only_large, "small": only_small, "wall": photo_of([])}
+    for name, photo in photos.items():
+        (tmp_path / "sad" / f"{name}.png").write_bytes(cv2.imencode(".png", photo)[1])
     printed = evaluate("--data", str(tmp_path), "--name", "photos", "--faces", "crop")
     found = _metrics(repository, "photos")
 
-    assert found["num_images"] == 2
+    answers = _answers(repository / "reports" / "cross" / "photos")
+    assert found["num_images"] == 3
+    # The larger of two faces counts.
+    assert np.abs(answers["sad/both.png"] - answers["sad/large.png"]).max() < 0.01
+    assert np.abs(answers["sad/both.png"] - answers["sad/small.png"]).max() > 0.05
     assert found["folder"]["faces"] == "crop"
     assert found["folder"]["without_face"] == ["sad/wall.png"]
     assert "no face was found in 1 pictures, such as sad/wall.png" in printed

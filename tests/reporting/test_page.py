@@ -117,7 +117,12 @@ def test_page_shows_what_abstaining_gains(scored, read_page):
     assert f"{100 * full.ece_calibrated:.1f}% after temperature scaling" in text
     leak_free = scored.results.confidence.leak_free.ece_calibrated
     assert f"without leaked images {100 * leak_free:.1f}%, before scaling" in text
-    assert f"50% {100 * half.threshold:.1f}% 50.0% {100 * half.accuracy:.1f}%" in text
+    half_leak_free = scored.results.confidence.leak_free.abstention.by_coverage["0.5"]
+    assert (
+        f"50% {100 * half.threshold:.1f}% 50.0% {100 * half.accuracy:.1f}% "
+        f"{100 * half_leak_free.accuracy:.1f}%" in text
+    )
+    assert half.accuracy != half_leak_free.accuracy
     wanted = full.abstention.by_accuracy["0.8"]
     assert f"80% 50.0% {100 * wanted.coverage:.1f}% {100 * wanted.accuracy:.1f}%" in text
     assert "90% \N{EN DASH} \N{EN DASH} \N{EN DASH} \N{EN DASH}" in text

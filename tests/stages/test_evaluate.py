@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from ferflow.data.store import write_arrays, write_csv
+from ferflow.data.store import read_csv, write_arrays, write_csv
 from ferflow.data.subsets import load_subset
 from ferflow.errors import DataError, ModelError
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
@@ -171,24 +171,46 @@ def test_evaluate_figures_can_be_computed_again_from_the_predictions(evaluated):
         assert {name: figures[name] for name in SCORES} == vars(again)
 
 
+def _relabel(split, network):
+    """Let the network be right on nine of ten validation images, and on two of three test images."""
+    from ferflow.model.prediction import predict_probabilities
+
+    with np.load(split / "test.npz") as content:
+        test = dict(content)
+    answers = predict_probabilities(network, test["images"], batch_size=64).argmax(axis=1)
+    numbers = np.arange(len(answers))
+    labels = ((answers + (numbers % 10 == 0)) % 7).astype(np.uint8)
+    write_arrays(split / "val.npz", {"images": test["images"], "labels": labels})
+    labels = ((answers + (numbers % 3 == 0)) % 7).astype(np.uint8)
+    write_arrays(split / "test.npz", test | {"labels": labels})
+    manifest = read_csv(split / "manifest.csv", ("file", "label"))
+    manifest["label"][1:] = np.array(EMOTIONS)[labels]
+    write_csv(split / "manifest.csv", manifest)
+
+
 def test_evaluate_takes_temperature_and_thresholds_from_validation_and_figures_from_test(
-    evaluated, model_path
+    run, tmp_path, model_path
 ):
-    """A network that is asked the other way round, image by image, finds the same."""
+    """A network that is asked the other way round, in other batches, finds the same."""
     from ferflow.model.network import load_network
     from ferflow.model.prediction import predict_probabilities
 
-    metrics = json.loads((evaluated / "reports" / "metrics.json").read_text())
-    validation = load_subset(evaluated / "split" / "val.npz")
     network = load_network(model_path)
+    write_split(tmp_path / "split", num_images=240)
+    _relabel(tmp_path / "split", network)
+    reports = run()
+    metrics = json.loads((reports / "metrics.json").read_text())
+    validation = load_subset(tmp_path / "split" / "val.npz")
     answers = predict_probabilities(network, validation.images, batch_size=7).round(6)
     temperature = fit_temperature(validation.labels, answers)
     curve = coverage_curve(validation.labels, scaled(answers, temperature))
     thresholds = choose_thresholds(curve, confidence_level=0.95)
-    labels, probabilities, leaked = _scored(evaluated / "reports" / "predictions.csv")
+    labels, probabilities, leaked = _scored(reports / "predictions.csv")
 
     assert metrics["temperature"] == pytest.approx(temperature, abs=2e-4)
-    assert metrics["temperature"] != 1
+    assert metrics["temperature"] < fit_temperature(labels, probabilities) - 0.1
+    assert thresholds["0.8"] == 0
+    assert metrics["accuracy"] < 0.7
     for figures, rows in ((metrics, leaked | True), (metrics["leak_free"], ~leaked)):
         again = calibrated(
             labels[rows],
@@ -223,12 +245,21 @@ def test_evaluate_plot_tables_suit_dvc(evaluated):
     confusions = _read_predictions(plots / "confusion_matrix.csv")
     curves = _read_predictions(plots / "roc.csv")
     bins = _read_predictions(plots / "calibration.csv")
+    coverage = _read_predictions(plots / "coverage.csv")
+    metrics = json.loads((evaluated / "reports" / "metrics.json").read_text())
+    _, probabilities, _ = _scored(evaluated / "reports" / "predictions.csv")
+    lowest = scaled(probabilities, metrics["temperature"]).max(axis=1).min()
 
     assert list(confusions[0]) == ["actual", "predicted"]
     assert len(confusions) == 120
     assert list(curves[0]) == ["class", "fpr", "tpr"]
     assert {row["class"] for row in curves} == {*EMOTIONS, "weighted"}
     assert sum(int(row["images"]) for row in bins) == 120
+    assert coverage[-1] == {
+        "coverage": "1.000000",
+        "accuracy": f"{metrics['accuracy']:.6f}",
+        "threshold": f"{lowest:.6f}",
+    }
 
 
 def test_evaluate_with_flip_gives_other_probabilities(evaluated, run, tmp_path):
