@@ -129,6 +129,7 @@ def _of_file(path: Path, params: Params) -> Subject:
         version=None,
         run_id=None,
         test_time_augmentation=params.evaluate.test_time_augmentation,
+        confidence_level=params.evaluate.confidence_level,
         reports=reports,
         lineage=tags_of_data(ROOT),
     )
@@ -154,12 +155,14 @@ def _of_version(wanted: str, params: Params, scratch: Path) -> tuple[Subject, st
             "known; score it again with 'ferflow evaluate' and register that run"
         )
     views = run.params.get("evaluate.test_time_augmentation", params.evaluate.test_time_augmentation)
+    level = run.params.get("evaluate.confidence_level", params.evaluate.confidence_level)
     subject = Subject(
         network=fetch_network(store, version, scratch),
         name=names.REGISTERED_MODEL,
         version=version.number,
         run_id=run.run_id,
         test_time_augmentation=views,
+        confidence_level=float(level),
         reports=fetch_reports(store, run, scratch),
         lineage=lineage_of(run),
     )

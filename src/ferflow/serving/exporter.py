@@ -40,6 +40,7 @@ class Subject:
         version: Of the registry; None for a bare file.
         run_id: Of the run that trained it; None for a bare file.
         test_time_augmentation: The views that it was scored with.
+        confidence_level: Of the intervals of its figures.
         reports: Name, such as `metrics.json`, to content; of the stages that made it.
         lineage: Tag to text: where it comes from.
     """
@@ -49,6 +50,7 @@ class Subject:
     version: str | None
     run_id: str | None
     test_time_augmentation: str
+    confidence_level: float
     reports: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     lineage: Mapping[str, str] = field(default_factory=dict)
 
@@ -115,12 +117,14 @@ def write_export(
         expected = _answers_of_keras(network, material.images, subject, evaluation)
         figures = _figures(subject, material, expected, limits, evaluation)
         checks = _check(bare, fresh, material, expected, limits)
-        (fresh / CARD).write_text(
-            write_card(
-                replace(bare, checks=checks), figures, reports=subject.reports, lineage=subject.lineage
-            ),
-            encoding="utf-8",
+        card = write_card(
+            replace(bare, checks=checks),
+            figures,
+            confidence_level=subject.confidence_level,
+            reports=subject.reports,
+            lineage=subject.lineage,
         )
+        (fresh / CARD).write_text(card, encoding="utf-8")
         files = {**bare.files, CARD: sha256_of(fresh / CARD)}
         description = replace(bare, checks=checks, files=files)
         # Last: a folder without it is no export.
@@ -271,7 +275,7 @@ def _figures(
             score(
                 material.labels[rows],
                 rounded[rows],
-                confidence_level=evaluation.confidence_level,
+                confidence_level=subject.confidence_level,
                 calibration_bins=evaluation.calibration_bins,
             )
             for rows in (np.full(len(rounded), True), ~material.leaked)

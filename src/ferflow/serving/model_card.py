@@ -31,6 +31,7 @@ def write_card(
     description: Description,
     figures: Mapping[str, Any],
     *,
+    confidence_level: float,
     reports: Mapping[str, Mapping[str, Any]],
     lineage: Mapping[str, str],
 ) -> str:
@@ -39,6 +40,7 @@ def write_card(
     Args:
         description: Of the export, its checks included.
         figures: The content of `metrics.json`.
+        confidence_level: Of the intervals in it, 0-1.
         reports: Name, such as `download.json`, to content; of the stages that made the model.
         lineage: Tag to text: where the model comes from.
 
@@ -73,7 +75,7 @@ def write_card(
             data=_data(origin, reports.get("download.json")),
             training=_training(reports.get("train.json")),
             about_figures=_about_figures(reports),
-            interval="interval of the accuracy",
+            interval=f"{100 * confidence_level:g} % interval",
             scores=_scores(figures),
             about_leaks=_about_leaks(figures),
             classes=_classes(figures),

@@ -92,6 +92,13 @@ def fetch_network(client: MlflowClient, version: RegisteredVersion, folder: Path
     mlflow = load_mlflow()
     with store_errors(client.tracking_uri):
         model = client.get_logged_model(version.model_id)
+        held = [item.path for item in client.list_logged_model_artifacts(version.model_id, "artifacts")]
+    if _PATH not in held:
+        raise TrackingError(
+            f"{version.label}: the store holds no {_PATH} of it; send it with 'ferflow track sync', or choose "
+            "another version"
+        )
+    with store_errors(client.tracking_uri):
         path = Path(
             mlflow.artifacts.download_artifacts(
                 artifact_uri=f"{model.artifact_location}/{_PATH}",
