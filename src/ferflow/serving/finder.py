@@ -72,9 +72,13 @@ class YuNetFinder:
         self._lock = threading.Lock()
         model, nothing = np.frombuffer(content, np.uint8), np.zeros(0, np.uint8)
         try:
-            self._network = cv2.FaceDetectorYN.create(
-                "onnx", model, nothing, (_SMALL, _SMALL), min_score, _OVERLAP, _MOST_CANDIDATES
-            )
+            # One a look: a network that gets another size sets itself up anew, which costs half a look.
+            self._networks = [
+                cv2.FaceDetectorYN.create(
+                    "onnx", model, nothing, (_SMALL, _SMALL), min_score, _OVERLAP, _MOST_CANDIDATES
+                )
+                for _ in range(2)
+            ]
         except cv2.error as error:
             raise self._error(error) from error
 
@@ -83,15 +87,16 @@ class YuNetFinder:
         colour = photo if photo.ndim == 3 else np.asarray(cv2.cvtColor(photo, cv2.COLOR_GRAY2BGR), np.uint8)
         longest = max(photo.shape[:2])
         scales = {first_scale(longest), _SMALL / longest}
-        seen = [candidate for scale in sorted(scales) for candidate in self._look(colour, scale)]
+        looks = zip(self._networks, sorted(scales), strict=False)
+        seen = [candidate for network, scale in looks for candidate in self._look(network, colour, scale)]
         return _in_order(_without_doubles(seen), YUNET_MARGIN)
 
-    def _look(self, photo: Images, scale: float) -> list[tuple[Box, float]]:
+    def _look(self, network: cv2.FaceDetectorYN, photo: Images, scale: float) -> list[tuple[Box, float]]:
         scaled = scaled_by(photo, scale)
         with self._lock:
             try:
-                self._network.setInputSize((scaled.shape[1], scaled.shape[0]))
-                _, rows = self._network.detect(scaled)
+                network.setInputSize((scaled.shape[1], scaled.shape[0]))
+                _, rows = network.detect(scaled)
             except cv2.error as error:
                 raise self._error(error) from error
         if rows is None:
