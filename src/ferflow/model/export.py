@@ -20,7 +20,7 @@ from ferflow.errors import ModelError
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
 from ferflow.model.backend import load_keras
 from ferflow.model.explain import explained
-from ferflow.model.views import averaged_over_views
+from ferflow.model.views import NUM_VIEWS, MeanOverViews, Views
 
 keras = load_keras()
 
@@ -63,8 +63,7 @@ def write_onnx(network: Any, path: Path, *, test_time_augmentation: str) -> None
     converter = _require("tf2onnx.convert")
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     plain = explained(network)
-    is_plain = test_time_augmentation == "none"
-    answers = _from_bytes(plain, None if is_plain else averaged_over_views(network, test_time_augmentation))
+    answers = _from_bytes(plain, test_time_augmentation)
     model, _ = converter.from_function(answers, input_signature=answers.input_signature, opset=OPSET)
     _name_alike(model.graph)
     _set_shapes(model.graph, plain.output_shape[1])
@@ -139,24 +138,30 @@ def _require(module: str) -> Any:
         ) from error
 
 
-def _from_bytes(plain: Any, averaged: Any) -> Any:
+def _from_bytes(plain: Any, kind: str) -> Any:
     """A TensorFlow function from (N, 48, 48) uint8 to what the file gives.
+
+    All views pass the network as one batch. The maps need the plain view, which ten crops do not have.
 
     Args:
         plain: A network of `explained`.
-        averaged: The network that gives the probabilities; None: those of `plain`.
+        kind: The views: `none`, `flip`, `ten_crop`.
     """
     import tensorflow as tf
 
     signature = tf.TensorSpec((None, IMAGE_SIZE, IMAGE_SIZE), tf.uint8, name=IMAGES)
+    views, mean = Views(kind), MeanOverViews(NUM_VIEWS[kind])
 
     @tf.function(input_signature=[signature])  # type: ignore[untyped-decorator]
     def answers(images: Any) -> dict[str, Any]:
         pixels = tf.cast(images, tf.float32)[..., tf.newaxis]
-        probabilities, maps = plain(pixels, training=False)
-        if averaged is not None:
-            probabilities = averaged(pixels, training=False)
-        return {PROBABILITIES: probabilities, MAPS: maps}
+        number, stack = tf.shape(images)[0], views(pixels)
+        if kind == "ten_crop":
+            stack = tf.concat([pixels, stack], axis=0)
+        probabilities, maps = plain(stack, training=False)
+        if kind == "ten_crop":
+            probabilities = probabilities[number:]
+        return {PROBABILITIES: mean(probabilities), MAPS: maps[:number]}
 
     return answers
 
