@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -32,6 +34,14 @@ def lacks(message: str) -> NoReturn:
     if os.environ.get("FERFLOW_REQUIRE_REAL_DATA"):
         pytest.fail(message)
     pytest.skip(message)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def import_path() -> Iterator[None]:
+    """Loaded models of MLflow put their code on the path of imports, where later tests would find it."""
+    before = list(sys.path)
+    yield
+    sys.path[:] = before
 
 
 @pytest.fixture
