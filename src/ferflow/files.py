@@ -7,22 +7,24 @@ process dies, however it dies, so a lock is never stale.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
-import glob
 import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ferflow.errors import OutputError
+from ferflow.temporaries import is_old, left_over, old_name, temporary_name
 
 _CHUNK_BYTES = 1 << 20
+# Times that a folder takes its place while rivals put theirs there.
+_TRIES = 1000
 _CURES = {
     errno.ENOSPC: "the disk is full: free some space and run the same command again",
     errno.EDQUOT: "the disk quota is used up: free some space and run the same command again",
@@ -43,50 +45,48 @@ def output_error(path: Path, error: OSError) -> OutputError:
 def atomic_directory(target: Path) -> Iterator[Path]:
     """Yield an empty folder beside `target` that takes its place when the block ends well.
 
-    What stood at `target` is replaced as a whole. When the block raises, the new folder is
-    removed and `target` is left as it was. Leftovers of a killed run are swept up first.
+    What stood at `target` is replaced as a whole; where `target` is a link, the folder that it leads to
+    is, and the link stays. When the block raises, the new folder is removed and `target` is left as it
+    was. Leftovers of killed runs are swept up; those of living rivals are theirs, and the last one to
+    end wins. The folder's permissions are those of the umask.
 
     Raises:
         OutputError: The folder cannot be made, filled or renamed.
     """
+    place = Path(os.path.realpath(target)) if target.is_symlink() else target
+    fresh = place.with_name(temporary_name(place, keep_suffix=False))
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(target)
-        fresh = Path(tempfile.mkdtemp(prefix=f"{target.name}.tmp-", dir=target.parent))
+        _make_parent(place)
+        _sweep(place)
+        fresh.mkdir()
     except OSError as error:
         raise output_error(target, error) from error
     try:
         yield fresh
-        for path in fresh.rglob("*"):
-            if path.is_file():
-                _sync(path)
-        fresh.chmod(0o755)
-        _sync(fresh)
-        old = target.with_name(f"{target.name}.tmp-old")
-        if target.exists():
-            target.rename(old)
-        fresh.rename(target)
-        _sync(target.parent)
-        shutil.rmtree(old, ignore_errors=True)
+        _sync_tree(fresh)
+        _swap(fresh, place)
     except OSError as error:
         raise output_error(target, error) from error
     finally:
-        _sweep(target)
+        _restore(fresh.with_name(old_name(fresh.name)), place)
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
 @contextmanager
 def atomic_file(target: Path) -> Iterator[Path]:
     """Yield a path beside `target` that is renamed to it when the block ends well.
 
-    The temporary name keeps the suffix of `target`, for writers that choose a format by it.
+    The temporary name keeps the suffix of `target`, for writers that choose a format by it. A link at
+    `target` is replaced and not followed: DVC links files to its cache, which nobody may write to.
 
     Raises:
         OutputError: The file cannot be written or renamed.
     """
-    fresh = target.with_name(f"{target.stem}.tmp-{os.getpid()}{target.suffix}")
+    fresh = target.with_name(temporary_name(target, keep_suffix=True))
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _sweep_files(target)
+        _make_parent(target)
+        for leftover in left_over(target, keep_suffix=True):
+            leftover.unlink(missing_ok=True)
         yield fresh
         _sync(fresh)
         fresh.replace(target)
@@ -94,7 +94,8 @@ def atomic_file(target: Path) -> Iterator[Path]:
     except OSError as error:
         raise output_error(target, error) from error
     finally:
-        _sweep_files(target)
+        with contextlib.suppress(OSError):  # the folder is not one, or was taken away
+            fresh.unlink(missing_ok=True)
 
 
 def write_json(target: Path, content: Any) -> None:
@@ -152,24 +153,58 @@ def stage_lock(stage: str, *, directory: Path, on_wait: Any = None) -> Iterator[
         yield was_free
 
 
-def _sweep(target: Path) -> None:
-    """Undo what this or a killed run left of `target` under temporary names."""
-    old = target.with_name(f"{target.name}.tmp-old")
-    if old.exists() and not target.exists():
-        old.rename(target)
-    for leftover in target.parent.glob(f"{glob.escape(target.name)}.tmp-*"):
+def _make_parent(target: Path) -> None:
+    """Make the folder of `target`; a link to a folder that is not there yet is followed."""
+    Path(os.path.realpath(target.parent)).mkdir(parents=True, exist_ok=True)
+
+
+def _swap(fresh: Path, place: Path) -> None:
+    """Rename `fresh` to `place`; rivals that do the same at the same time only change who is last."""
+    old = fresh.with_name(old_name(fresh.name))
+    for left in reversed(range(_TRIES)):
+        with contextlib.suppress(FileNotFoundError):  # there was none, or a rival has just moved it
+            place.rename(old)
+        try:
+            fresh.rename(place)
+            break
+        except OSError as error:
+            # A rival's folder stands there again. Windows says PermissionError.
+            if left == 0 or error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.EACCES):
+                raise
+            shutil.rmtree(old, ignore_errors=True)
+    _sync(place.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _restore(old: Path, place: Path) -> None:
+    """Give back its place to a folder that had made room for one that did not come."""
+    if old.exists() and not place.exists():
+        with contextlib.suppress(OSError):  # a rival was faster
+            old.rename(place)
+
+
+def _sweep(place: Path) -> None:
+    """Undo what killed runs left of a folder under temporary names."""
+    for leftover in left_over(place, keep_suffix=False):
+        if is_old(leftover):
+            _restore(leftover, place)
         shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _sweep_files(target: Path) -> None:
-    """Remove what this or a killed run left of `target` under temporary names."""
-    for leftover in target.parent.glob(f"{glob.escape(target.stem)}.tmp-*{target.suffix}"):
-        leftover.unlink(missing_ok=True)
+def _sync_tree(folder: Path) -> None:
+    """Have the kernel write all files below a folder, and the folders' entries, to the disk."""
+    for path, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            if (file := Path(path) / name).is_file():
+                _sync(file)
+        _sync(Path(path))
 
 
 def _sync(path: Path) -> None:
     """Have the kernel write a file's content, or a folder's entries, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
+    if os.name != "posix" and path.is_dir():
+        return  # Windows opens no folders
+    descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
     try:
         os.fsync(descriptor)
     finally:

@@ -37,9 +37,12 @@ def save_network(network: Any, params: ModelParams, path: Path) -> None:
         keras.config.set_dtype_policy(policy)
     copy.set_weights(network.get_weights())
     with atomic_file(path) as fresh:
-        raw = fresh.with_name(f"{path.stem}.tmp-raw{path.suffix}")
-        copy.save(raw)
-        _rewrite_reproducibly(raw, fresh)
+        raw = fresh.with_name(f"{fresh.stem}-raw{fresh.suffix}")
+        try:
+            copy.save(raw)
+            _rewrite_reproducibly(raw, fresh)
+        finally:
+            raw.unlink(missing_ok=True)
 
 
 def _rewrite_reproducibly(source: Path, target: Path) -> None:
