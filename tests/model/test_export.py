@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import subprocess
 import sys
 
@@ -80,10 +82,51 @@ def test_a_file_says_what_it_takes_and_gives(exported):
     assert {entry.domain: entry.version for entry in model.opset_import}[""] == 17
 
 
-def test_the_same_network_is_the_same_file_whatever_was_built_before(exported, network, tmp_path):
+# Builds the network of the fixture out of a file, after `number` others, and prints what the files are.
+_EXPORT_AGAIN = """
+import hashlib, sys
+from pathlib import Path
+import keras, numpy as np
+from ferflow.model.export import write_int8, write_onnx
+from ferflow.model.network import load_network
+source, folder, number = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+for _ in range(number):
     keras.Sequential([keras.layers.Dense(2), keras.layers.Dense(3)]).build((None, 4))
-    write_onnx(network, tmp_path / "again.onnx", test_time_augmentation="ten_crop")
-    assert (tmp_path / "again.onnx").read_bytes() == exported["ten_crop"].read_bytes()
+images = np.random.default_rng(0).integers(0, 256, (16, 48, 48), np.uint8)
+float32, int8 = folder / "model.onnx", folder / "int8.onnx"
+write_onnx(load_network(source), float32, test_time_augmentation="ten_crop")
+write_int8(float32, int8, images)
+for path in (float32, int8):
+    print(hashlib.sha256(path.read_bytes()).hexdigest())
+"""
+
+
+def test_the_same_network_is_the_same_file_whatever_was_built_before(exported, network, tmp_path):
+    expected = exported["ten_crop"].read_bytes()
+    for _ in range(6):
+        keras.Sequential([keras.layers.Dense(2), keras.layers.Dense(3)]).build((None, 4))
+        write_onnx(network, tmp_path / "again.onnx", test_time_augmentation="ten_crop")
+        assert (tmp_path / "again.onnx").read_bytes() == expected
+
+
+@pytest.mark.slow
+def test_the_same_network_is_the_same_files_in_every_process(exported, network, tmp_path):
+    network.save(tmp_path / "network.keras")
+    found = []
+    for number, seed in enumerate(("0", "1", "4711", "random")):
+        folder = tmp_path / seed
+        folder.mkdir()
+        done = subprocess.run(
+            [sys.executable, "-c", _EXPORT_AGAIN, tmp_path / "network.keras", folder, str(number)],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        found.append(done.stdout.split())
+    assert found == found[:1] * 4
+    assert found[0][0] == hashlib.sha256(exported["ten_crop"].read_bytes()).hexdigest()
 
 
 def test_the_int8_file_is_smaller_in_its_convolutions_and_answers_nearly_alike(

@@ -60,12 +60,9 @@ def write_onnx(network: Any, path: Path, *, test_time_augmentation: str) -> None
         ModelError: The backend is not TensorFlow, tf2onnx is not installed, or the network's head is unknown.
     """
     check_backend()
-    converter = _require("tf2onnx.convert")
-    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     plain = explained(network)
-    answers = _from_bytes(plain, test_time_augmentation)
-    model, _ = converter.from_function(answers, input_signature=answers.input_signature, opset=OPSET)
-    _name_alike(model.graph)
+    model = _convert(_from_bytes(plain, test_time_augmentation))
+    _make_canonical(model)
     _set_shapes(model.graph, plain.output_shape[1])
     path.write_bytes(model.SerializeToString(deterministic=True))
 
@@ -166,8 +163,71 @@ def _from_bytes(plain: Any, kind: str) -> Any:
     return answers
 
 
+def _convert(answers: Any) -> Any:
+    """A TensorFlow function as ONNX, without the optimisations of tf2onnx.
+
+    Those walk through sets whose order is that of addresses in memory and of hashes of names, so that what
+    comes out differs from process to process. ONNX Runtime optimises when it loads the file.
+
+    Args:
+        answers: A function of `_from_bytes`.
+    """
+    converter, loader, graphs = (_require(f"tf2onnx.{name}") for name in ("convert", "tf_loader", "tfonnx"))
+    import tensorflow as tf
+
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    concrete = answers.get_concrete_function(*answers.input_signature)
+    inputs, outputs = (
+        [entry.name for entry in entries if entry.dtype != tf.resource]
+        for entries in (concrete.inputs, concrete.outputs)
+    )
+    names = converter.tensor_names_from_structed(concrete, inputs, outputs)
+    with tf.device("/cpu:0"):
+        frozen = loader.from_function(concrete, inputs, outputs)
+        with tf.Graph().as_default() as graph:
+            tf.import_graph_def(frozen, name="")
+            converted = graphs.process_tf_graph(
+                graph, opset=OPSET, input_names=inputs, output_names=outputs, tensors_to_rename=names
+            )
+            return converted.make_model("ferflow", graph_name="ferflow")
+
+
+def _make_canonical(model: Any) -> None:
+    """Order, names and attributes that follow from what is computed, and from nothing else."""
+    graph = model.graph
+    ordered = [_copied(node) for node in _in_order_of_use(graph)]
+    for node in ordered:
+        attributes = [_copied(entry) for entry in sorted(node.attribute, key=lambda entry: entry.name)]
+        del node.attribute[:]
+        node.attribute.extend(attributes)
+    del graph.node[:]
+    graph.node.extend(ordered)
+    _name_alike(graph)
+
+
+def _in_order_of_use(graph: Any) -> list[Any]:
+    """The nodes as the outputs, by name, reach them: what gives a node's first input, its second, itself."""
+    makers = {output: node for node in graph.node for output in node.output}
+    ordered, seen = [], set()
+    waiting = [(name, False) for name in sorted((entry.name for entry in graph.output), reverse=True)]
+    while waiting:
+        name, is_ready = waiting.pop()
+        node = makers.get(name)
+        if is_ready:
+            ordered.append(node)
+        elif node is not None and node.output[0] not in seen:
+            seen.add(node.output[0])
+            waiting.append((name, True))
+            waiting.extend((source, False) for source in reversed(node.input))
+    return ordered
+
+
+def _copied(message: Any) -> Any:
+    return type(message).FromString(message.SerializeToString())
+
+
 def _name_alike(graph: Any) -> None:
-    """Name and order all by operation and use: Keras' names tell what the process had built before."""
+    """Name all by operation and place: Keras' names tell what the process had built before."""
     names = {"": "", **{entry.name: entry.name for entry in (*graph.input, *graph.output)}}
     for number, node in enumerate(graph.node):
         node.name = f"{node.op_type}_{number}"
@@ -179,7 +239,7 @@ def _name_alike(graph: Any) -> None:
     for name, entry in constants.items():
         entry.name = name
     used = [constants.pop(name) for node in graph.node for name in node.input if name in constants]
-    ordered = [type(entry).FromString(entry.SerializeToString()) for entry in used]
+    ordered = [_copied(entry) for entry in used]
     del graph.initializer[:], graph.value_info[:]
     graph.initializer.extend(ordered)
     graph.doc_string = ""
