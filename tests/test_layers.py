@@ -104,6 +104,7 @@ _NOT_TRACKED = {
     "params.py",
     "sweep_params.py",
     "progress.py",
+    "redaction.py",
     "temporaries.py",
 }
 

@@ -30,7 +30,7 @@ from ferflow import (
     cli_tune,
     layout,
 )
-from ferflow.errors import FerflowError
+from ferflow.endings import exit_code_of
 from ferflow.progress import say
 
 app = typer.Typer(
@@ -57,12 +57,8 @@ _STAGES = "Pipeline stages, in order (dvc repro runs them)"
 
 
 def main() -> None:
-    """Run the command line; a user's error is one message and exit code 1."""
-    try:
-        app()
-    except FerflowError as error:
-        say(f"error: {error}")
-        sys.exit(1)
+    """Run the command line; however a command ends, it says so in one message."""
+    sys.exit(exit_code_of(app))
 
 
 def _version(wanted: bool) -> None:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Generator, Iterable
 from typing import TypeVar
 
+from ferflow.redaction import hide
+
 Item = TypeVar("Item")
 
 _SECONDS_BETWEEN_LINES = 10.0
@@ -41,8 +43,8 @@ def track(items: Iterable[Item], *, total: int | None, label: str) -> Generator[
 
 
 def say(message: str) -> None:
-    """Print one line for a person on stderr; stdout is kept for results."""
-    print(message, file=sys.stderr, flush=True)  # noqa: T201
+    """Print one line for a person on stderr, without secrets; stdout is kept for results."""
+    print(hide(message), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def duration(seconds: float) -> str:
