@@ -12,6 +12,7 @@ import typer
 
 from ferflow import layout
 from ferflow.progress import say, track
+from ferflow.serving.devices import Device
 
 if TYPE_CHECKING:
     from ferflow.serving.predictor import Face, Predictor
@@ -51,6 +52,7 @@ def predict(
     min_score: Annotated[
         float, typer.Option("--min-score", min=0.01, max=1, help="Detector's score from which a face counts.")
     ] = 0.6,
+    device: Annotated[Device, typer.Option("--device", help="Where the network computes.")] = "auto",
 ) -> None:
     """Find the faces in pictures and say what they show.
 
@@ -63,7 +65,7 @@ def predict(
 
     if not paths and webcam is None:
         raise SourceError("nothing to look at; name pictures, folders or videos, or use --webcam 0")
-    predictor = Predictor(export, precision="int8" if int8 else "float32", min_score=min_score)
+    predictor = Predictor(export, precision="int8" if int8 else "float32", min_score=min_score, device=device)
     sources, complaints = list_sources(paths or [])
     reader = _Reader(predictor, sources, complaints, every)
     shots = reader.shots() if webcam is None else reader.webcam(webcam)

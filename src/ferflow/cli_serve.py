@@ -10,6 +10,7 @@ import typer
 
 from ferflow import layout
 from ferflow.progress import say
+from ferflow.serving.devices import Device
 
 if TYPE_CHECKING:
     from ferflow.serving.limits import Limits
@@ -40,6 +41,7 @@ BytesOption = Annotated[int, typer.Option("--max-bytes", min=1, help="Largest up
 PixelsOption = Annotated[int, typer.Option("--max-pixels", min=1, help="Largest width times height.")]
 FacesOption = Annotated[int, typer.Option("--max-faces", min=1, help="Most faces in a picture.")]
 WaitingOption = Annotated[int, typer.Option("--max-waiting", min=0, help="Most requests that wait.")]
+DeviceOption = Annotated[Device, typer.Option("--device", help="Where the network computes.")]
 SecondsOption = Annotated[float, typer.Option("--seconds", min=0.1, help="Longest time for a request.")]
 
 
@@ -56,6 +58,7 @@ def serve(
     max_faces: FacesOption = 50,
     max_waiting: WaitingOption = 16,
     seconds: SecondsOption = 30.0,
+    device: DeviceOption = "auto",
 ) -> None:
     """Answer pictures over HTTP, until Ctrl-C: POST /predict, POST /explain, /health, /metrics, /model.
 
@@ -65,7 +68,7 @@ def serve(
 
     _check_installed()
     limits = Limits(max_bytes, max_pixels, max_faces, max_waiting, seconds)
-    predictors = _predictors(export, limits, int8=int8, workers=workers)
+    predictors = _predictors(export, limits, int8=int8, workers=workers, device=device)
     _run(predictors, limits, host=host, port=port, names=allow_host or [], with_page=False)
 
 
@@ -77,6 +80,7 @@ def app(
     allow_host: NamesOption = None,
     int8: Int8Option = False,
     max_bytes: BytesOption = 16_000_000,
+    device: DeviceOption = "auto",
 ) -> None:
     """Open a page that reads faces in pictures or the webcam, until Ctrl-C.
 
@@ -87,11 +91,13 @@ def app(
 
     _check_installed()
     limits = Limits(max_bytes=max_bytes)
-    predictors = _predictors(export, limits, int8=int8, workers=None)
+    predictors = _predictors(export, limits, int8=int8, workers=None, device=device)
     _run(predictors, limits, host=host, port=port, names=allow_host or [], with_page=True)
 
 
-def _predictors(export: Path, limits: Limits, *, int8: bool, workers: int | None) -> list[Predictor]:
+def _predictors(
+    export: Path, limits: Limits, *, int8: bool, workers: int | None, device: Device
+) -> list[Predictor]:
     """A predictor for each worker; the cores are shared out evenly."""
     import cv2
 
@@ -110,6 +116,7 @@ def _predictors(export: Path, limits: Limits, *, int8: bool, workers: int | None
             threads=threads,
             max_pixels=limits.max_pixels,
             max_faces=limits.max_faces,
+            device=device,
         )
         for _ in range(number)
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ferflow.data.store import Images
 from ferflow.errors import ModelError
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
+from ferflow.serving.devices import Device, candidates, providers_of, unusable
 from ferflow.serving.export_folder import Description, Precision, model_file, read_file
 
 Probabilities = NDArray[np.float32]
@@ -32,20 +33,31 @@ class Network:
         description: Its `export.json`.
         precision: `float32` or `int8`.
         threads: Threads of one call; None: as many as this process has cores.
+        device: Where it computes.
+
+    Attributes:
+        device: Where it does; of `auto`, what was chosen.
 
     Raises:
-        ModelError: The file is missing, damaged, another one, or no network of `ferflow export`.
+        ModelError: The file is missing, damaged, another one, or no network of `ferflow export`; or the
+            device cannot be used.
     """
 
     def __init__(
-        self, folder: Path, description: Description, *, precision: Precision, threads: int | None
+        self,
+        folder: Path,
+        description: Description,
+        *,
+        precision: Precision,
+        threads: int | None,
+        device: Device = "auto",
     ) -> None:
         if threads is not None and threads < 1:
             raise ModelError(f"threads is {threads}, expected 1 or more")
         self._path = folder / model_file(precision)
         content = read_file(folder, self._path.name, description)
         with self._errors("load"):
-            self._session = _session(content, threads)
+            self._session, self.device = _session(content, threads, device)
         inputs, outputs = (
             sorted(entry.name for entry in entries)
             for entries in (self._session.get_inputs(), self._session.get_outputs())
@@ -114,11 +126,33 @@ def _batches(faces: Images) -> list[Images]:
     return [checked[start : start + _BATCH] for start in range(0, len(checked), _BATCH)]
 
 
-def _session(content: bytes, threads: int | None) -> Any:
+def _session(content: bytes, threads: int | None, wanted: str) -> tuple[Any, Device]:
+    """The session on the first device that starts, and that device."""
     import onnxruntime
 
+    devices = candidates(wanted, onnxruntime.get_available_providers())
     options = onnxruntime.SessionOptions()
     # Of its own accord ONNX Runtime counts the machine's cores, not those that this process may use.
     options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
     options.log_severity_level = _SILENT
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    *better, last = devices
+    for device in better:
+        with suppress(ModelError):
+            return _started(content, options, device), device
+    return _started(content, options, last), last
+
+
+def _started(content: bytes, options: Any, device: Device) -> Any:
+    import onnxruntime
+
+    providers = providers_of(device)
+    if device == "cpu":
+        return onnxruntime.InferenceSession(content, options, providers=providers)
+    try:
+        # Its own fallback to the processor would print to stdout, among the answers.
+        session = onnxruntime.InferenceSession(content, options, providers=providers, enable_fallback=0)
+    except (ValueError, RuntimeError) as error:
+        raise unusable(device, " ".join(str(error).split())) from error
+    if providers[0] not in session.get_providers():
+        raise unusable(device, "ONNX Runtime left it out")
+    return session

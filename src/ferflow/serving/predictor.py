@@ -17,6 +17,7 @@ from ferflow.heatmap import heatmaps
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
 from ferflow.layout import EXPORT
 from ferflow.serving.crop import cut_face
+from ferflow.serving.devices import Device
 from ferflow.serving.export_folder import Description, Precision, read_description
 from ferflow.serving.finder import Found, open_finder
 from ferflow.serving.network import Network, Probabilities
@@ -68,6 +69,8 @@ class Predictor:
         min_score: Detector's score from which a face counts, above 0 and at most 1.
         max_pixels: Width times height that a picture may claim.
         max_faces: That a picture may show; None: any number.
+        device: Where the network computes: `cpu`, `cuda`, `coreml`, `directml`, `openvino`, or `auto`: the
+            best that the installed ONNX Runtime offers.
 
     Raises:
         ModelError: The folder is missing or damaged, or an argument is out of range.
@@ -83,13 +86,19 @@ class Predictor:
         min_score: float = MIN_SCORE,
         max_pixels: int = MAX_PIXELS,
         max_faces: int | None = None,
+        device: Device = "auto",
     ) -> None:
         place = Path(folder)
         self.description: Description = read_description(place)
         self._finder = open_finder(place, self.description, min_score=min_score)
-        self._network = Network(place, self.description, precision=precision, threads=threads)
+        self._network = Network(place, self.description, precision=precision, threads=threads, device=device)
         self._max_pixels = max_pixels
         self._max_faces = max_faces
+
+    @property
+    def device(self) -> Device:
+        """Where the network computes."""
+        return self._network.device
 
     def predict(self, image: Picture) -> list[Face]:
         """The faces of one picture, from left to right; none is an empty list.
