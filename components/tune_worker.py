@@ -9,6 +9,7 @@ from components import IMAGE
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def tune_worker(
     worker: int,
+    last_try: int,
     params: Input[Artifact],
     subsets: Input[Dataset],
     run_id: str,
@@ -20,6 +21,7 @@ def tune_worker(
 
     Args:
         worker: Number of the worker.
+        last_try: Number of the last try that the step has, from 0; one that ends the worker ends it well.
         params: The parameter file; section `tune` says what is searched.
         subsets: Folder `data/split`.
         run_id: Of this pipeline's run; the study is named after it.
@@ -31,6 +33,10 @@ def tune_worker(
     from ferflow.cluster.workspace import PipelineRun
 
     found = sweep_steps.tune_worker(
-        PipelineRun(run_id, url, work_dir), worker, params=params.path, split=subsets.path
+        PipelineRun(run_id, url, work_dir),
+        worker,
+        last_try=last_try,
+        params=params.path,
+        split=subsets.path,
     )
     figures.log_figures(metrics, found)

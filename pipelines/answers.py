@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from pipelines.errors import PipelineError
-from pipelines.settings import Server
+from pipelines.sections import Server
 
 
 @contextmanager
@@ -31,42 +29,46 @@ def readable_errors(server: Server, absent: str = "") -> Iterator[None]:
         yield
     except ApiException as error:
         raise PipelineError(f"{server.host}: {_refusal(error, server, absent)}") from error
+    except AttributeError as error:
+        # The client fails on its own error where TLS failed: that one has no body.
+        cause = error.__context__
+        if not isinstance(cause, ApiException) or cause.status:
+            raise
+        raise PipelineError(f"{server.host}: {_tls_trouble(cause.reason) or cause.reason}") from error
     except (HTTPError, OSError) as error:
+        if trouble := _tls_trouble(str(error)):
+            raise PipelineError(f"{server.host}: {trouble}") from error
         raise PipelineError(
             f"{server.host}: cannot be reached ({_reason(error)}); see that Kubeflow Pipelines runs, and "
             "that server.host in pipelines/config.yaml is its address or that the port-forward is open "
-            "(kubectl port-forward -n kubeflow svc/ml-pipeline-ui 8080:80)"
+            "(kubectl port-forward -n kubeflow svc/ml-pipeline-ui 8080:80); a proxy in between is named by "
+            "server.proxy, HTTPS_PROXY and NO_PROXY"
         ) from error
     except ValueError as error:  # An answer that is no JSON, or misses what the schema wants.
         raise PipelineError(
             f"{server.host}: answers, but not as Kubeflow Pipelines does ({_reason(error)}); see that "
-            "server.host in pipelines/config.yaml is its address, not that of a login page"
+            "server.host in pipelines/config.yaml is its address, not that of a login page; where it is, set "
+            "server.authentication to cookie, headers or token"
         ) from error
 
 
-def read_token(server: Server) -> str:
-    """The token that the settings name.
-
-    Raises:
-        PipelineError: It is not there.
-    """
-    if server.authentication == "token":
-        token = os.environ.get(server.token_variable, "").strip()
-        if not token:
-            raise PipelineError(
-                f"{server.token_variable}: is not set, but server.authentication in pipelines/config.yaml is "
-                f"token; export {server.token_variable} with a token of the cluster"
-            )
-        return token
-    if server.authentication == "service_account":
-        try:
-            return Path(server.token_file).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise PipelineError(
-                f"{server.token_file}: cannot be read ({_reason(error)}), but server.authentication in "
-                "pipelines/config.yaml is service_account; run this in a pod that mounts the token, or use "
-                "authentication: token"
-            ) from error
+def _tls_trouble(text: str) -> str:
+    """What is wrong with the encryption, and the cure; empty where something else is."""
+    if "CERTIFICATE_VERIFY_FAILED" in text or "certificate verify failed" in text:
+        return (
+            f"its TLS certificate is not trusted ({_last_words(text)}); give the authority's certificate as "
+            "server.ca_certificate in pipelines/config.yaml, and in server.host the name that it is for"
+        )
+    if "WRONG_VERSION_NUMBER" in text or "wrong version number" in text or "UNKNOWN_PROTOCOL" in text:
+        return (
+            "answers without TLS; write http:// instead of https:// in server.host of "
+            "pipelines/config.yaml, or give the port that speaks TLS"
+        )
+    if "SSL" in text or "TLS" in text:
+        return (
+            f"TLS failed ({_last_words(text)}); see server.host and server.ca_certificate in "
+            "pipelines/config.yaml"
+        )
     return ""
 
 
@@ -76,7 +78,9 @@ def _refusal(error: Any, server: Server, absent: str) -> str:
     if error.status == 401:
         return (
             f"wants to know who asks (401{said}); set server.authentication to token in "
-            f"pipelines/config.yaml and export {server.token_variable}, or renew the token if it is old"
+            f"pipelines/config.yaml and export {server.token_variable}, or renew the token if it is old "
+            "(kubectl create token ACCOUNT --audience pipelines.kubeflow.org); behind Dex or IAP use cookie "
+            "or headers"
         )
     if error.status == 403:
         place = f"in namespace {server.namespace}" if server.namespace else "without a namespace"
@@ -102,8 +106,9 @@ def _refusal(error: Any, server: Server, absent: str) -> str:
         )
     if error.status in (301, 302, 303, 307, 308):
         return (
-            f"leads to a login page ({error.status}); use a port-forward, or server.authentication: token in "
-            "pipelines/config.yaml"
+            f"leads to a login page ({error.status}); use a port-forward, or set server.authentication in "
+            "pipelines/config.yaml: cookie with the cookie of a browser that is logged in (Dex; renew an old "
+            "one), headers (IAP), or token"
         )
     return f"refuses ({error.status}{said}); the log of its pod ml-pipeline says more"
 
@@ -122,5 +127,9 @@ def _said(error: Any) -> str:
 def _reason(error: Exception) -> str:
     """What went wrong, in one short line."""
     cause = getattr(error, "reason", None) or error
-    line = " ".join(str(cause).split())
-    return line.rsplit(": ", 1)[-1][:160] or type(error).__name__
+    return _last_words(str(cause)) or type(error).__name__
+
+
+def _last_words(text: str) -> str:
+    """What stands after the last colon, in one line."""
+    return " ".join(text.split()).rsplit(": ", 1)[-1][:160]

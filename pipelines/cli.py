@@ -1,4 +1,4 @@
-"""The commands: `python -m pipelines compile|run|submit|status|retry|logs`."""
+"""The commands: `python -m pipelines compile|run|submit|status|retry|logs|schedules`."""
 
 from __future__ import annotations
 
@@ -89,12 +89,15 @@ def submit(
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Of a sweep.")] = None,
     is_awaited: Annotated[bool, typer.Option("--wait", help="Wait until the run is over.")] = False,
     timeout: Annotated[float | None, typer.Option("--timeout", min=1, help="Seconds to wait.")] = None,
+    cron: Annotated[
+        str | None,
+        typer.Option("--schedule", metavar="CRON", help="Run it again and again: '0 3 * * 1', @daily."),
+    ] = None,
 ) -> None:
     """Start the pipeline on the cluster, and print the link of its run."""
+    from pipelines import submitting, waiting
     from pipelines.server import Cluster
     from pipelines.settings import changed, load_settings
-    from pipelines.submitting import submit as start
-    from pipelines.submitting import wait
 
     _check_name(pipeline)
     changes = {
@@ -107,12 +110,48 @@ def submit(
         "sweep.workers": workers,
     }
     settings = changed(load_settings(config), changes)
-    started = start(pipeline, settings, _text(params))
+    if cron is not None:
+        if is_awaited:
+            raise ParamsError("--schedule and --wait: only one of them; a schedule starts its runs later")
+        made = submitting.schedule(pipeline, settings, _text(params), cron, tell=say)
+        typer.echo(f"schedule {made.schedule_id}  {made.cron}  {made.name}")
+        return
+    started = submitting.submit(pipeline, settings, _text(params), tell=say)
     typer.echo(f"run {started.run_id}  {started.link}")
     if is_awaited:
         cluster = Cluster(settings.server)
-        wait(cluster, started.run_id, say, timeout=timeout, image=settings.image.name)
+        waiting.wait(cluster, started.run_id, say, settings=settings, timeout=timeout)
         typer.echo("succeeded")
+
+
+@app.command()
+def schedules(
+    action: Annotated[str, typer.Argument(help="list, pause, resume or end.")] = "list",
+    schedule_id: Annotated[str | None, typer.Argument(help="Of a schedule.")] = None,
+    config: ConfigOption = CONFIG,
+) -> None:
+    """List the recurring runs of the experiment; pause, resume or end one."""
+    from pipelines.schedules import Schedules
+    from pipelines.server import Cluster
+    from pipelines.settings import load_settings
+
+    if action not in ("list", "pause", "resume", "end"):
+        raise ParamsError(f"schedules: {action!r} found, expected list, pause, resume or end")
+    known = Schedules(Cluster(load_settings(config).server))
+    if action != "list":
+        if schedule_id is None:
+            raise ParamsError(
+                f"schedules {action}: give the schedule's id; 'python -m pipelines schedules' lists them"
+            )
+        known.change(action, schedule_id)
+        typer.echo(f"schedule {schedule_id}: {action} done")
+        return
+    found = known.all()
+    for entry in found:
+        state = "on" if entry.is_on else "paused"
+        typer.echo(f"{entry.schedule_id}  {state:<6}  {entry.cron:<16}  {entry.name}  {entry.error}".rstrip())
+    if not found:
+        say("no schedules yet; 'python -m pipelines submit --schedule CRON' makes one")
 
 
 @app.command()
@@ -124,7 +163,7 @@ def status(
     """Say how a run and its steps stand, or list the newest runs."""
     from pipelines.server import Cluster
     from pipelines.settings import load_settings
-    from pipelines.submitting import check_image
+    from pipelines.waiting import steps_of
 
     settings = load_settings(config)
     cluster = Cluster(settings.server)
@@ -138,9 +177,8 @@ def status(
         return
     run = cluster.run(run_id)
     typer.echo(f"{run.name}: {run.state}  {run.link}")
-    for task in run.tasks:
-        typer.echo(f"  {task.name:<20} {task.state or 'waits':<10} {task.error}".rstrip())
-    check_image(run, settings.image.name)
+    for _, label, task in steps_of(run):
+        typer.echo(f"  {label:<20} {task.state or 'waits':<10} {task.error}".rstrip())
 
 
 @app.command()
@@ -173,21 +211,30 @@ def logs(
 ) -> None:
     """Print what the steps of a run printed."""
     from pipelines.errors import PipelineError
+    from pipelines.logs import Pods
     from pipelines.server import Cluster
     from pipelines.settings import load_settings
-    from pipelines.submitting import failed
+    from pipelines.waiting import failed, steps_of
 
-    cluster = Cluster(load_settings(config).server)
+    settings = load_settings(config)
+    cluster = Cluster(settings.server)
     run = cluster.run(run_id)
-    wanted = [task for task in run.tasks if step is None or task.name == step.replace("_", "-")]
-    if not wanted:
-        known = ", ".join(task.name for task in run.tasks) or "none yet"
-        raise PipelineError(f"run {run_id} has no step {step!r}; its steps are {known}")
-    chosen = wanted if step else failed(run) or wanted
-    for task in chosen:
-        for pod in task.pods:
-            typer.echo(f"--- {task.name} ({pod})")
-            typer.echo(cluster.log(run_id, pod).rstrip())
+    pods = Pods(cluster, settings)
+    there = list(dict.fromkeys(task.name for _, _, task in steps_of(run)))
+    if step is not None and step.replace("_", "-") not in there:
+        raise PipelineError(
+            f"run {run_id} has no step {step!r}; its steps are {', '.join(there) or 'none yet'}"
+        )
+    wanted = [step.replace("_", "-")] if step else list(dict.fromkeys(task.name for task in failed(run)))
+    found = [(name, pod) for name in wanted or there for pod in pods.names(run, name)]
+    if not found:
+        raise PipelineError(
+            f"run {run_id}: the server does not tell the names of its pods; while they are there, "
+            f"'{pods.commands(run_id)}' shows what they printed"
+        )
+    for name, pod in found:
+        typer.echo(f"--- {name} ({pod})")
+        typer.echo(pods.log(run_id, pod).rstrip())
 
 
 def _check_name(pipeline: str) -> None:

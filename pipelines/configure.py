@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from kfp import kubernetes
 from kfp.dsl import PipelineTask
 
-from pipelines.settings import Settings, Toleration
+from pipelines.sections import Secret, Toleration
+from pipelines.settings import Settings
 
 # Steps that go on from their last epoch, and so may be taken off a node.
 ON_SPOT = ("train", "tune_worker")
@@ -37,8 +38,8 @@ def configure(task: PipelineTask, name: str, settings: Settings) -> PipelineTask
     task.set_retry(
         num_retries=step.retries,
         backoff_duration=f"{retry.wait}s",
-        backoff_factor=retry.factor,
-        backoff_max_duration=f"{retry.longest_wait}s",
+        backoff_factor=float(retry.factor),
+        backoff_max_duration=f"{retry.window(step)}s",
     )
     kubernetes.set_timeout(task, seconds=step.timeout)
     kubernetes.set_image_pull_policy(task, settings.image.pull_policy)
@@ -51,13 +52,22 @@ def configure(task: PipelineTask, name: str, settings: Settings) -> PipelineTask
     for kind in step.secrets:
         secret = getattr(settings.secrets, kind)
         if secret is not None:
-            kubernetes.use_secret_as_env(
-                task, secret_name=secret.name, secret_key_to_env=secret.keys, optional=secret.optional
-            )
+            _add_secret(task, secret)
     for volume, names in ((settings.volumes.work, ON_WORK_VOLUME), (settings.volumes.data, ON_DATA_VOLUME)):
         if volume is not None and name in names:
             kubernetes.mount_pvc(task, pvc_name=volume.claim, mount_path=volume.path)
+    if chosen := settings.security.model_dump(exclude_none=True):
+        kubernetes.set_security_context(task, **chosen)
     return task
+
+
+def _add_secret(task: PipelineTask, secret: Secret) -> None:
+    kubernetes.use_secret_as_env(
+        task, secret_name=secret.name, secret_key_to_env=secret.keys, optional=secret.optional
+    )
+    if not secret.optional:
+        # kfp writes the default, too, which Kubeflow before 2.15 refuses as an unknown field.
+        del task.platform_config["kubernetes"]["secretAsEnv"][-1]["optional"]
 
 
 def _add_gpus(task: PipelineTask, number: int, settings: Settings) -> None:

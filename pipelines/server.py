@@ -1,4 +1,4 @@
-"""Kubeflow Pipelines over its REST interface: pipeline versions, experiments, runs, logs.
+"""Kubeflow Pipelines over its REST interface: pipeline versions, experiments, runs, recurring runs.
 
 The generated client is used, not `kfp.Client`: that one prints, warns, and retries for minutes.
 """
@@ -7,62 +7,21 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from pipelines.answers import read_token, readable_errors
-from pipelines.settings import Server
+from pipelines.answers import readable_errors
+from pipelines.connection import connect
+from pipelines.runs import Run, entries, given, identity, message_of, named, read_task
+from pipelines.sections import Server
 
 _TIMEOUT = (10, 60)  # Seconds to connect, and to answer.
 _PAGE = 100
-# States of a run that goes on no longer.
-ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
-
-
-@dataclass(frozen=True)
-class Task:
-    """A step of a run.
-
-    Attributes:
-        name: Its name in the pipeline.
-        state: Such as `RUNNING`; empty before it has one.
-        error: What Kubeflow says went wrong; empty where nothing did.
-        pods: Names of its pods.
-    """
-
-    name: str
-    state: str
-    error: str
-    pods: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run on the cluster.
-
-    Attributes:
-        run_id: Given by the server.
-        name: For people.
-        state: Such as `RUNNING`.
-        error: What went wrong; empty where nothing did.
-        link: Its page.
-        tasks: Its steps.
-    """
-
-    run_id: str
-    name: str
-    state: str
-    error: str
-    link: str
-    tasks: tuple[Task, ...]
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it goes on no longer."""
-        return self.state in ENDED
+# How servers of several versions say that they have nothing at a path.
+_NOTHING_THERE = (400, 404, 405, 410, 422, 500, 501)
 
 
 class Cluster:
@@ -72,26 +31,19 @@ class Cluster:
         server: Where it is and how to be let in.
 
     Raises:
-        PipelineError: The token is not there.
+        PipelineError: What the settings say of being let in is not there, or not safe.
     """
 
     def __init__(self, server: Server) -> None:
         import kfp_server_api
 
-        self._server = server
+        self.server = server
         self._api: Any = kfp_server_api
-        configuration = kfp_server_api.Configuration(host=server.host.rstrip("/"))
-        # A client of its own, without the retries: someone waits.
-        configuration.retries = False
-        configuration.ssl_ca_cert = server.ca_certificate
-        if token := read_token(server):
-            configuration.api_key["authorization"] = token
-            configuration.api_key_prefix["authorization"] = "Bearer"
-        self._client = kfp_server_api.ApiClient(configuration)
+        self._client = connect(server)
 
     def link(self, run_id: str) -> str:
         """The page of a run."""
-        return f"{self._server.pages}/#/runs/details/{run_id}"
+        return f"{self.server.pages}/#/runs/details/{run_id}"
 
     def experiment(self) -> str:
         """The id of the experiment, which is made where it is not there.
@@ -99,28 +51,29 @@ class Cluster:
         Raises:
             PipelineError: The server cannot be reached or refuses.
         """
-        if found := self._find_experiment():
-            return found
-        server = self._server
+        server = self.server
         wanted = self._api.V2beta1Experiment(display_name=server.experiment, namespace=server.namespace)
-        with self._errors():
+
+        def make() -> str:
             made = self._api.ExperimentServiceApi(self._client).experiment_service_create_experiment(
                 wanted, _request_timeout=_TIMEOUT
             )
-            return _identity(made.experiment_id)
+            return identity(made.experiment_id)
+
+        with self._errors():
+            return self._find_or_make(self._find_experiment, make)
 
     def _find_experiment(self) -> str | None:
         """The id of the experiment; None where it is not there."""
         service = self._api.ExperimentServiceApi(self._client)
-        given = _given(namespace=self._server.namespace)
-        with self._errors():
-            found = service.experiment_service_list_experiments(
-                filter=_named(self._server.experiment),
-                page_size=_PAGE,
-                _request_timeout=_TIMEOUT,
-                **given,
-            ).experiments
-            return _identity(found[0].experiment_id) if found else None
+        found = service.experiment_service_list_experiments(
+            filter=named(self.server.experiment),
+            page_size=_PAGE,
+            _request_timeout=_TIMEOUT,
+            **given(namespace=self.server.namespace),
+        )
+        found = entries(self._client, found, "experiments")
+        return identity(found[0].experiment_id) if found else None
 
     def pipeline_version(self, name: str, version: str, text: str) -> tuple[str, str]:
         """The ids of a pipeline and of its version; what is not there is uploaded.
@@ -135,27 +88,54 @@ class Cluster:
         """
         service = self._api.PipelineServiceApi(self._client)
         uploads = self._api.PipelineUploadServiceApi(self._client)
-        given = _given(namespace=self._server.namespace)
         with self._errors(), tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"{name}.yaml"
             path.write_text(text, encoding="utf-8")
-            pipelines = service.pipeline_service_list_pipelines(
-                filter=_named(name), page_size=_PAGE, _request_timeout=_TIMEOUT, **given
-            ).pipelines
-            if pipelines:
-                pipeline_id = _identity(pipelines[0].pipeline_id)
-            else:
-                made = uploads.upload_pipeline(str(path), name=name, _request_timeout=_TIMEOUT, **given)
-                pipeline_id = _identity(made.pipeline_id)
-            versions = service.pipeline_service_list_pipeline_versions(
-                pipeline_id, filter=_named(version), page_size=_PAGE, _request_timeout=_TIMEOUT
-            ).pipeline_versions
-            if versions:
-                return pipeline_id, _identity(versions[0].pipeline_version_id)
-            added = uploads.upload_pipeline_version(
-                str(path), name=version, pipelineid=pipeline_id, _request_timeout=_TIMEOUT
+            pipeline_id = self._find_or_make_pipeline(service, name)
+
+            def known() -> str | None:
+                found = service.pipeline_service_list_pipeline_versions(
+                    pipeline_id, filter=named(version), page_size=_PAGE, _request_timeout=_TIMEOUT
+                )
+                found = entries(self._client, found, "pipeline_versions")
+                return identity(found[0].pipeline_version_id) if found else None
+
+            def upload() -> str:
+                made = uploads.upload_pipeline_version(
+                    str(path), name=version, pipelineid=pipeline_id, _request_timeout=_TIMEOUT
+                )
+                return identity(made.pipeline_version_id)
+
+            return pipeline_id, self._find_or_make(known, upload)
+
+    def _find_or_make_pipeline(self, service: Any, name: str) -> str:
+        """The id of a pipeline; one that is new has no version yet."""
+        namespace = self.server.namespace
+
+        def known() -> str | None:
+            found = service.pipeline_service_list_pipelines(
+                filter=named(name), page_size=_PAGE, _request_timeout=_TIMEOUT, **given(namespace=namespace)
             )
-            return pipeline_id, _identity(added.pipeline_version_id)
+            found = entries(self._client, found, "pipelines")
+            return identity(found[0].pipeline_id) if found else None
+
+        def make() -> str:
+            wanted = self._api.V2beta1Pipeline(display_name=name, name=name, namespace=namespace)
+            made = service.pipeline_service_create_pipeline(wanted, _request_timeout=_TIMEOUT)
+            return identity(made.pipeline_id)
+
+        return self._find_or_make(known, make)
+
+    def _find_or_make(self, find: Callable[[], str | None], make: Callable[[], str]) -> str:
+        """What is there, or is made; a rival that made it in between (409) is found again."""
+        if found := find():
+            return found
+        try:
+            return make()
+        except self._api.ApiException as error:
+            if error.status != HTTPStatus.CONFLICT or not (found := find()):
+                raise
+            return found
 
     def start(self, name: str, *, experiment: str, version: tuple[str, str], params: dict[str, Any]) -> Run:
         """Start a run.
@@ -178,7 +158,7 @@ class Cluster:
                 pipeline_id=pipeline_id, pipeline_version_id=version_id
             ),
             runtime_config=self._api.V2beta1RuntimeConfig(parameters=params),
-            service_account=self._server.service_account,
+            service_account=self.server.service_account,
         )
         with self._errors():
             return self._read(service.run_service_create_run(wanted, _request_timeout=_TIMEOUT))
@@ -210,46 +190,83 @@ class Cluster:
             PipelineError: The server cannot be reached or refuses.
         """
         service = self._api.RunServiceApi(self._client)
-        experiment = self._find_experiment()
-        if experiment is None:
-            return []
         with self._errors():
+            experiment = self._find_experiment()
+            if experiment is None:
+                return []
             found = service.run_service_list_runs(
                 experiment_id=experiment,
                 page_size=number,
                 sort_by="created_at desc",
                 _request_timeout=_TIMEOUT,
             )
-            return [self._read(run) for run in found.runs or []]
+            return [self._read(run) for run in entries(self._client, found, "runs")]
 
-    def log(self, run_id: str, pod: str) -> str:
-        """What a pod printed.
+    def get(self, path: str, **query: str) -> tuple[str, str]:
+        """Ask for something that the interface's description does not hold.
+
+        Args:
+            path: Such as `/k8s/pod/logs`.
+            query: Parameters.
+
+        Returns:
+            What kind of content came, such as `application/json`, and the content; both empty where the
+            server has nothing at that path.
 
         Raises:
-            PipelineError: The log is gone, or the server cannot be reached or refuses.
+            PipelineError: The server cannot be reached or refuses.
         """
-        place = f"-n {self._server.namespace} " if self._server.namespace else "-n NAMESPACE "
-        absent = f"the server has no log of pod {pod} any more; try 'kubectl logs {place}{pod} -c main'"
-        path = f"/apis/v1alpha1/runs/{run_id}/nodes/{pod}/log"
+        with self._errors():
+            try:
+                answer = self._client.call_api(
+                    path,
+                    "GET",
+                    query_params=list(query.items()),
+                    _preload_content=False,
+                    _request_timeout=_TIMEOUT,
+                )
+            except self._api.ApiException as error:
+                if error.status not in _NOTHING_THERE:
+                    raise
+                return "", ""
+        kind = str(answer.headers.get("Content-Type", "")).partition(";")[0]
+        return kind, str(answer.data.decode("utf-8", errors="replace"))
+
+    def version(self) -> str:
+        """The version of the server; empty where it does not tell.
+
+        Kubeflow's pages add the version to the answer about health; ml-pipeline itself tells none.
+        """
+        try:
+            content = json.loads(self.get("/apis/v2beta1/healthz")[1] or "{}")
+        except ValueError:
+            return ""
+        told = content if isinstance(content, dict) else {}
+        keys = ("apiServerTagName", "tag_name", "frontendTagName")
+        return next((str(told[key]) for key in keys if told.get(key)), "")
+
+    @contextmanager
+    def errors(self, absent: str = "") -> Iterator[tuple[Any, Any]]:
+        """The generated interface and its client, for calls whose failures are one line with the cure.
+
+        Args:
+            absent: What a 404 means here.
+
+        Raises:
+            PipelineError: The server cannot be reached or refuses.
+        """
         with self._errors(absent):
-            answer = self._client.call_api(
-                path,
-                "GET",
-                auth_settings=["Bearer"],
-                _preload_content=False,
-                _request_timeout=_TIMEOUT,
-            )
-        return str(answer.data.decode("utf-8", errors="replace"))
+            yield self._api, self._client
 
     def _read(self, run: Any) -> Run:
         details = run.run_details.task_details if run.run_details else None
         return Run(
-            run_id=_identity(run.run_id),
+            run_id=identity(run.run_id),
             name=str(run.display_name),
             state=str(run.state or "PENDING"),
-            error=_message(run.error),
+            error=message_of(run.error),
             link=self.link(str(run.run_id)),
-            tasks=tuple(_task(task) for task in details or []),
+            tasks=tuple(read_task(task) for task in details or []),
         )
 
     @contextmanager
@@ -259,36 +276,5 @@ class Cluster:
         Args:
             absent: What a 404 means here.
         """
-        with readable_errors(self._server, absent):
+        with readable_errors(self.server, absent):
             yield
-
-
-def _identity(value: str | None) -> str:
-    """An id that an answer must hold.
-
-    Raises:
-        ValueError: It does not.
-    """
-    if not value:
-        raise ValueError("no id in the answer")
-    return value
-
-
-def _task(task: Any) -> Task:
-    children = [child.pod_name for child in task.child_tasks or [] if child.pod_name]
-    pods = dict.fromkeys([*([task.pod_name] if task.pod_name else []), *children])
-    return Task(str(task.display_name), str(task.state or ""), _message(task.error), tuple(pods))
-
-
-def _message(status: Any) -> str:
-    return " ".join(str(status.message).split()) if status is not None and status.message else ""
-
-
-def _named(name: str) -> str:
-    """A filter that wants a name."""
-    return json.dumps({"predicates": [{"operation": "EQUALS", "key": "display_name", "stringValue": name}]})
-
-
-def _given(**values: str | None) -> dict[str, str]:
-    """Those that are given: the client writes None as text."""
-    return {name: value for name, value in values.items() if value is not None}

@@ -1,35 +1,60 @@
-"""Submit a pipeline, wait for it, and say what a run on the cluster is about."""
+"""Submit a pipeline: check what would not run, bring it to the cluster, start it now or by a schedule."""
 
 from __future__ import annotations
 
 import hashlib
-import time
+import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
 
 from ferflow.errors import ParamsError
 from ferflow.params import Params
-from ferflow.progress import duration
 from pipelines.compiling import compile_pipeline
-from pipelines.errors import PipelineError
-from pipelines.server import Cluster, Run, Task
+from pipelines.runs import Run
+from pipelines.schedules import Schedule, Schedules, parse_cron
+from pipelines.server import Cluster
 from pipelines.settings import Settings
+from pipelines.versions import parse_version, warnings
 
-# What Kubernetes says where an image cannot be had.
-_IMAGE_SIGNS = ("ImagePullBackOff", "ErrImagePull", "InvalidImageName", "manifest unknown")
-_SECONDS_BETWEEN_LOOKS = 10.0
+# Of the inputs of a run; 20,000 from December 2025 on (kubeflow/pipelines, #12519).
+_LARGEST_INPUT = 10_000
 # Values of keys that name a file, too, which name none.
 _NO_FILES = ("auto", "haar", "imagenet")
 
 
-def submit(name: str, settings: Settings, params: str) -> Run:
-    """Start a pipeline on the cluster; experiment and pipeline version are made, or used again.
+@dataclass(frozen=True)
+class Prepared:
+    """A pipeline that the cluster knows, ready to be run.
+
+    Attributes:
+        cluster: Where it is.
+        name: For the run.
+        experiment: Id of the experiment.
+        version: Ids of the pipeline and its version.
+        inputs: Of the pipeline.
+    """
+
+    cluster: Cluster
+    name: str
+    experiment: str
+    version: tuple[str, str]
+    inputs: dict[str, Any]
+
+
+def prepare(name: str, settings: Settings, params: str, *, tell: Callable[[str], None]) -> Prepared:
+    """Check everything, then bring the pipeline to the cluster; what is there is used again.
 
     Args:
         name: `training` or `sweep`.
         settings: Of the cluster.
         params: Text of the parameter file.
+        tell: Takes a line about what this cluster does otherwise than the settings want.
 
     Raises:
         ParamsError: The parameters or the settings are wrong.
@@ -40,17 +65,90 @@ def submit(name: str, settings: Settings, params: str) -> Run:
     values = parse_params(params)
     check_devices(name, settings, values.train.devices)
     check_files(settings, values)
+    sent = values_alone(params)
     text = compile_pipeline(name, settings)
     cluster = Cluster(settings.server)
+    if version := parse_version(cluster.version()):
+        for line in warnings(settings, version):
+            tell(f"note: {line}")
     experiment = cluster.experiment()
-    version = f"ferflow-{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
-    ids = cluster.pipeline_version(f"ferflow-{name}", version, text)
-    return cluster.start(
-        f"{name} {values.profile} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}",
+    wanted = f"ferflow-{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    return Prepared(
+        cluster=cluster,
+        name=f"{name} {values.profile}",
         experiment=experiment,
-        version=ids,
-        params={"params": params},
+        version=cluster.pipeline_version(f"ferflow-{name}", wanted, text),
+        inputs={"params": sent},
     )
+
+
+def submit(
+    name: str, settings: Settings, params: str, *, tell: Callable[[str], None] = lambda _: None
+) -> Run:
+    """Start a pipeline on the cluster.
+
+    Args:
+        name: `training` or `sweep`.
+        settings: Of the cluster.
+        params: Text of the parameter file.
+        tell: Takes a line, see `prepare`.
+
+    Raises:
+        ParamsError: The parameters or the settings are wrong.
+        PipelineError: The cluster cannot be reached or refuses.
+    """
+    ready = prepare(name, settings, params, tell=tell)
+    return ready.cluster.start(
+        f"{ready.name} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}",
+        experiment=ready.experiment,
+        version=ready.version,
+        params=ready.inputs,
+    )
+
+
+def schedule(
+    name: str, settings: Settings, params: str, cron: str, *, tell: Callable[[str], None] = lambda _: None
+) -> Schedule:
+    """Have a pipeline run again and again on the cluster.
+
+    Args:
+        name: `training` or `sweep`.
+        settings: Of the cluster.
+        params: Text of the parameter file, as it is now.
+        cron: When, as in crontab.
+        tell: Takes a line, see `prepare`.
+
+    Raises:
+        ParamsError: The parameters, the settings or the cron line are wrong.
+        PipelineError: The cluster cannot be reached or refuses.
+    """
+    wanted = parse_cron(cron)
+    ready = prepare(name, settings, params, tell=tell)
+    return Schedules(ready.cluster).add(
+        ready.name, wanted, experiment=ready.experiment, version=ready.version, params=ready.inputs
+    )
+
+
+def values_alone(params: str) -> str:
+    """A parameter file without its comments, as it travels.
+
+    Args:
+        params: Its text.
+
+    Raises:
+        ParamsError: It is still longer than Kubeflow takes.
+    """
+    yaml = YAML(typ="safe")
+    yaml.default_flow_style = False
+    written = StringIO()
+    yaml.dump(yaml.load(params), written)
+    text = written.getvalue()
+    if (size := len(json.dumps({"params": text}).encode())) > _LARGEST_INPUT:
+        raise ParamsError(
+            f"the parameter file has {size:,} bytes without its comments, and Kubeflow Pipelines takes "
+            f"{_LARGEST_INPUT:,}; shorten its lists, such as tune.space"
+        )
+    return text
 
 
 def check_devices(name: str, settings: Settings, devices: int) -> None:
@@ -101,74 +199,9 @@ def check_files(settings: Settings, params: Params) -> None:
                 f"pipelines/config.yaml {place}; put the file on a claim, name that there, and give the path "
                 "in the pod"
             )
-
-
-def wait(
-    cluster: Cluster,
-    run_id: str,
-    tell: Callable[[str], None],
-    *,
-    timeout: float | None = None,
-    pause: float = _SECONDS_BETWEEN_LOOKS,
-    image: str = "",
-) -> Run:
-    """Wait until a run is over; each step that changes its state is one line.
-
-    Args:
-        cluster: Where it runs.
-        run_id: Of the run.
-        tell: Takes a line.
-        timeout: Seconds after which it is left alone; None for no limit.
-        pause: Seconds between two looks.
-        image: Of the steps, for the error that it cannot be had.
-
-    Raises:
-        PipelineError: The run failed, its image cannot be had, the time is over, or the cluster is gone.
-    """
-    started = time.monotonic()
-    known: dict[str, str] = {}
-    while True:
-        run = cluster.run(run_id)
-        for task in run.tasks:
-            if task.state and known.get(task.name) != task.state:
-                known[task.name] = task.state
-                tell(f"{duration(time.monotonic() - started):>10}  {task.name}: {task.state.lower()}")
-        check_image(run, image)
-        if run.is_over:
-            if run.state != "SUCCEEDED":
-                raise PipelineError(f"run {run_id} {run.state.lower()}{_why(run)}; {run.link}")
-            return run
-        if timeout is not None and time.monotonic() - started > timeout:
-            raise PipelineError(
-                f"run {run_id} is still {run.state.lower()} after {duration(timeout)}; it goes on: "
-                f"'python -m pipelines status {run_id}' says how"
-            )
-        time.sleep(pause)
-
-
-def check_image(run: Run, image: str) -> None:
-    """See that no step waits for an image that cannot be had.
-
-    Raises:
-        PipelineError: One does; without this it would wait until its time is over.
-    """
-    for place, message in [(run.name, run.error), *((task.name, task.error) for task in run.tasks)]:
-        if any(sign in message for sign in _IMAGE_SIGNS):
-            raise PipelineError(
-                f"run {run.run_id}: step {place} cannot have image {image} ({message[:160]}); push it "
-                "('make image', then docker push), or mend image.name or image.pull_secrets in "
-                "pipelines/config.yaml"
-            )
-
-
-def failed(run: Run) -> list[Task]:
-    """The steps that failed."""
-    return [task for task in run.tasks if task.state == "FAILED"]
-
-
-def _why(run: Run) -> str:
-    steps = failed(run)
-    names = f" in {', '.join(task.name for task in steps)}" if steps else ""
-    message = next((task.error for task in steps if task.error), run.error)
-    log = f"; 'python -m pipelines logs {run.run_id}' shows what it printed"
-    return f"{names}{f' ({message[:200]})' if message else ''}{log}"
+    if download.path is not None and download.sha256 is None and settings.steps.download.cache:
+        raise ParamsError(
+            f"download.path is {download.path} and download.sha256 is null, but steps.download.cache in "
+            "pipelines/config.yaml is true: another file at that path would never be noticed; give the "
+            "file's SHA-256 (sha256sum FILE) as download.sha256, or set cache: false"
+        )

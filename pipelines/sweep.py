@@ -23,8 +23,15 @@ def sweep_pipeline(settings: Settings, *, work_dir: str) -> BaseComponent:
         with dsl.ExitHandler(wiring.exit_task()):
             checked, data = wiring.data(params)
             subsets = data.outputs["subsets"]
-            with dsl.ParallelFor(list(range(settings.sweep.workers)), name="workers") as worker:
-                tried = wiring.tracked(tune_worker, worker=worker, params=checked, subsets=subsets)
+            workers, at_once = settings.sweep.workers, settings.sweep.parallelism or 0  # kfp: 0 for all.
+            with dsl.ParallelFor(list(range(workers)), name="workers", parallelism=at_once) as worker:
+                tried = wiring.tracked(
+                    tune_worker,
+                    worker=worker,
+                    last_try=settings.steps.tune_worker.retries,
+                    params=checked,
+                    subsets=subsets,
+                )
             best = wiring.tracked(tune_best, params=checked, subsets=subsets).after(tried)
             wiring.training(best.outputs["best"], data)
 

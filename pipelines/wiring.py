@@ -49,7 +49,12 @@ class Wiring:
 
     def exit_task(self) -> PipelineTask:
         """The task that tells how the run ended."""
-        return self.step(report_end, run_id=dsl.PIPELINE_JOB_ID_PLACEHOLDER, url=self._url)
+        return self.step(
+            report_end,
+            run_id=dsl.PIPELINE_JOB_ID_PLACEHOLDER,
+            url=self._url,
+            tells_success=self._settings.notifications.success,
+        )
 
     def data(self, text: Any) -> tuple[Any, PipelineTask]:
         """From the text of a parameter file to the split.

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+import typer
 
 from ferflow import layout
 from ferflow.cluster import exits, figures, steps, sweep_steps
@@ -165,8 +166,9 @@ def test_a_report_that_is_not_there_is_an_error(tmp_path):
         figures.read_report(tmp_path / "absent.json")
 
 
-@pytest.mark.parametrize(("state", "number"), [("SUCCEEDED", 0), ("FAILED", 1)])
-def test_the_webhook_is_told_of_runs_that_fail(monkeypatch, capsys, state, number):
+@pytest.fixture
+def webhook(monkeypatch):
+    """What a webhook on this machine is told."""
     told = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -182,18 +184,81 @@ def test_the_webhook_is_told_of_runs_that_fail(monkeypatch, capsys, state, numbe
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         monkeypatch.setenv("FERFLOW_WEBHOOK", f"http://127.0.0.1:{server.server_port}/hook")
-        exits.report_end(PipelineRun("7", "http://kubeflow", ""), state=state, message="train: no memory")
+        yield told
         server.shutdown()
         thread.join()
+
+
+@pytest.mark.parametrize(
+    ("state", "result", "is_told"),
+    [
+        ("SUCCEEDED", "succeeded", False),
+        ("COMPLETE", "succeeded", False),  # Of 2.17, from its metadata store.
+        ("CACHED", "succeeded", False),
+        ("FAILED", "failed", True),
+        ("CANCELED", "canceled", True),
+        ("RUNNING", "unclear: Kubeflow says RUNNING", True),  # Of a good sweep, before 2.17.
+        ("UNKNOWN", "unclear: Kubeflow says UNKNOWN", True),
+        ("", "unclear", True),  # Before 2.14.
+    ],
+)
+def test_the_webhook_is_told_of_runs_that_do_not_end_well(webhook, capsys, state, result, is_told):
+    exits.report_end(PipelineRun("7", "http://kubeflow", ""), state=state, message="")
     link = "http://kubeflow/#/runs/details/7"
-    assert capsys.readouterr().err == f"ferflow run 7: {state} (train: no memory) {link}\n"
-    assert len(told) == number
-    if told:
-        assert told[0]["state"] == "FAILED"
-        assert link in told[0]["text"]
+    assert capsys.readouterr().err == f"ferflow run 7: {result} {link}\n"
+    wanted = {"text": f"ferflow run 7: {result}\n{link}", "result": result, "state": state, "link": link}
+    assert webhook == ([{"run_id": "7", **wanted}] if is_told else [])
 
 
-def test_a_webhook_that_is_away_does_not_fail_the_handler(monkeypatch, capsys):
-    monkeypatch.setenv("FERFLOW_WEBHOOK", "http://127.0.0.1:9/hook")
+def test_the_webhook_is_told_of_success_where_that_is_wanted(webhook):
+    exits.report_end(PipelineRun("7", "", ""), state="COMPLETE", message="", tells_success=True)
+    assert [entry["result"] for entry in webhook] == ["succeeded"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://127.0.0.1:9/hidden",
+        "http://127.0.0.1:port/hidden",
+        "http://[::1/hidden",
+        "ftp://hidden",
+        "http://a b/hidden",
+    ],
+)
+def test_a_webhook_that_is_away_or_wrong_does_not_fail_the_handler_and_is_not_shown(
+    monkeypatch, capsys, address
+):
+    monkeypatch.setenv("FERFLOW_WEBHOOK", address)
     exits.report_end(PipelineRun("7", "", ""), state="FAILED", message="")
-    assert "the webhook could not be told" in capsys.readouterr().err
+    printed = capsys.readouterr().err
+    assert "the webhook could not be told" in printed
+    assert "hidden" not in printed
+
+
+class _Stopped:
+    """A command `tune` that a signal ends."""
+
+    @staticmethod
+    def tune(**_):
+        raise typer.Exit(143)
+
+
+@pytest.mark.parametrize(("index", "ends_well"), [("", False), ("0", False), ("2", True), ("3", True)])
+def test_a_stopped_worker_is_tried_again_and_ends_well_on_its_last_try(
+    inputs, monkeypatch, capsys, index, ends_well
+):
+    monkeypatch.setitem(sys.modules, "ferflow.cli_tune", _Stopped)
+    monkeypatch.setattr("ferflow.cli_tune", _Stopped, raising=False)
+    monkeypatch.setenv("FERFLOW_STUDY_STORAGE", "postgresql://host/studies")
+    monkeypatch.setenv("FERFLOW_TRACKING", "off")
+    monkeypatch.setenv("KFP_RETRY_INDEX", index)
+    step = {"last_try": 2, "params": inputs["params"], "split": inputs["split"]}
+    if ends_well:
+        assert sweep_steps.tune_worker(PipelineRun("7", "", ""), 1, **step) == {}
+    else:
+        with pytest.raises(SystemExit) as caught:
+            sweep_steps.tune_worker(PipelineRun("7", "", ""), 1, **step)
+        assert caught.value.code == 1
+    printed = capsys.readouterr().err
+    assert "its trial is handed back" in printed
+    assert ("the study goes on with the other workers" in printed) is ends_well

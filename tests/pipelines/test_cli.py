@@ -48,7 +48,7 @@ def test_an_unknown_pipeline_names_the_known_ones():
     assert "known are training, sweep" in str(done.exception)
 
 
-@pytest.mark.parametrize("command", ["compile", "run", "submit", "status", "retry", "logs"])
+@pytest.mark.parametrize("command", ["compile", "run", "submit", "status", "retry", "logs", "schedules"])
 def test_every_command_explains_itself(command):
     done = CliRunner().invoke(app, [command, "--help"])
     assert done.exit_code == 0

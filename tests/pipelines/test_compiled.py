@@ -127,7 +127,46 @@ def test_every_step_has_a_timeout_retries_resources_and_the_image(compiled):
             continue  # The loop and the exit handler's group.
         policy = task["retryPolicy"]
         assert policy["maxRetryCount"] == settings.steps.of(name).retries
-        assert policy["backoffDuration"] == "60s"
+        assert policy["backoffDuration"] == f"{settings.retry.wait}s"
+
+
+def test_only_secrets_that_may_be_absent_carry_a_field_that_older_versions_refuse(compiled):
+    _, kubernetes = compiled
+    settings = load_settings(CLUSTER)
+    optional = {
+        secret.name for secret in (settings.secrets.kaggle, settings.secrets.mlflow) if secret.optional
+    }
+    carried = {
+        secret["secretName"]
+        for entry in kubernetes.values()
+        for secret in entry.get("secretAsEnv", [])
+        if "optional" in secret
+    }
+    assert carried == optional == {"ferflow-kaggle"}
+    assert not any("securityContext" in entry for entry in kubernetes.values())
+
+
+def test_containers_run_as_whom_the_settings_say(values):
+    values["security"] = {"run_as_non_root": True, "run_as_user": 10001, "run_as_group": None}
+    _, kubernetes = parse(compile_pipeline("training", check_settings(values, origin="test")))
+    for entry in kubernetes.values():
+        assert entry["securityContext"] == {"runAsNonRoot": True, "runAsUser": "10001"}
+
+
+@pytest.mark.parametrize("parallelism", [None, 2])
+def test_workers_run_all_at_once_or_as_many_as_is_said(values, parallelism):
+    values["sweep"] = {"workers": 4, "parallelism": parallelism}
+    pipeline, _ = parse(compile_pipeline("sweep", check_settings(values, origin="test")))
+    (loop,) = (task for task in tasks(pipeline).values() if "parameterIterator" in task)
+    limit = loop.get("iteratorPolicy", {}).get("parallelismLimit")
+    assert limit == parallelism
+
+
+def test_the_host_with_a_secret_never_lands_in_the_yaml(values):
+    values["server"]["host"] = "http://me:hidden@kubeflow.example"
+    with pytest.raises(ParamsError, match="an address without user and password") as caught:
+        check_settings(values, origin="test")
+    assert "hidden" not in str(caught.value)
 
 
 def test_data_steps_are_cached_and_training_is_not(compiled):

@@ -130,7 +130,7 @@ def test_one_run_in_mlflow_holds_training_and_scores_and_names_the_pipelines_run
     assert len(run.store.get_metric_history(found.info.run_id, "val_accuracy")) == 2
     kfp_run = found.data.tags[names.TAG_KFP_RUN]
     assert found.data.tags[names.TAG_KFP_URL] == f"http://localhost:8080/#/runs/details/{kfp_run}"
-    assert f"ferflow run {kfp_run}: SUCCEEDED" in run.printed
+    assert f"ferflow run {kfp_run}: succeeded" in run.printed
 
 
 def test_the_registration_in_kubeflow_names_the_run_in_mlflow(run):

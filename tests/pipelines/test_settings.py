@@ -39,6 +39,19 @@ def _with(key: str, value: object) -> dict:
         ("steps.train.gpus", 8, "image.backend is tensorflow, which trains on one GPU, but a step has 8"),
         ("volumes.work", None, "spot.enabled is true, but volumes.work is null"),
         ("sweep.workers", 0, "sweep.workers: 0 found"),
+        ("sweep.parallelism", 0, "sweep.parallelism: 0 found"),
+        ("retry.factor", 2.5, "retry.factor: 2.5 found"),
+        ("retry.factor", 2.0, "retry.factor: 2.0 found"),
+        ("retry.longest_wait", 3600, "take it out and set queueing"),
+        ("retry.factor", 3, "more than Argo can count"),
+        ("volumes.work", {"claim": "a.b", "path": "/w"}, "volumes.work.claim: 'a.b' found, expected a claim"),
+        ("volumes.work", {"claim": "a" * 64, "path": "/w"}, "at most 63 small letters"),
+        ("volumes.data", {"claim": "Data", "path": "/w"}, "volumes.data.claim: 'Data' found"),
+        ("server.host", "http://me:hidden@kubeflow.example", "an address without user and password"),
+        ("server.proxy", "http://me:hid/den@proxy.example:8080", "an address without user and password"),
+        ("server.authentication", "headers", "authentication is headers, but headers names none"),
+        ("server.headers", {"two words": "VALUE"}, "the name of an HTTP header"),
+        ("security.run_as_user", -1, "security.run_as_user: -1 found"),
         ("gpu.tolerations", [{"operator": "Equal", "key": "a"}], "Equal needs one"),
     ],
 )
@@ -47,6 +60,7 @@ def test_a_wrong_setting_is_one_error_that_names_it(key, value, message):
         check_settings(_with(key, value), origin="config.yaml")
     assert message in str(caught.value)
     assert str(caught.value).startswith("config.yaml: ")
+    assert "hid" not in str(caught.value)
 
 
 def test_a_missing_key_is_an_error_that_does_not_speak_of_profiles():

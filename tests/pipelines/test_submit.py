@@ -1,4 +1,4 @@
-"""`submit`, `status` and `logs` against a server that speaks the interface of Kubeflow Pipelines."""
+"""`submit` against a server that speaks the interface of Kubeflow Pipelines."""
 
 from __future__ import annotations
 
@@ -14,40 +14,11 @@ from ferflow.params import read_yaml
 from pipelines import submitting
 from pipelines.cli import app
 from pipelines.errors import PipelineError
-from pipelines.server import Cluster
 from pipelines.settings import changed, check_settings, load_settings
 from tests.conftest import REPOSITORY
 from tests.pipelines.compiled import CLUSTER, compiled_text
-from tests.pipelines.kfp_server import KfpServer
 
 _PARAMS = REPOSITORY / "profiles" / "sample.yaml"
-
-
-@pytest.fixture
-def server():
-    with KfpServer().running() as running:
-        yield running
-
-
-@pytest.fixture
-def settings(server):
-    return changed(load_settings(CLUSTER), {"server.host": server.host})
-
-
-@pytest.fixture
-def config(server, tmp_path):
-    """A config file for that server, with changes of its section."""
-
-    def write(**section: object) -> str:
-        yaml = YAML()
-        content = yaml.load(CLUSTER.read_text(encoding="utf-8"))
-        content["server"] |= {"host": server.host, **section}
-        path = tmp_path / "config.yaml"
-        with path.open("w") as stream:
-            yaml.dump(content, stream)
-        return str(path)
-
-    return write
 
 
 def _invoke(*arguments: str):
@@ -80,7 +51,10 @@ def test_submit_makes_experiment_pipeline_and_run(server, config):
         "pipeline_id": "pipeline-1",
         "pipeline_version_id": "pipeline_version-1",
     }
-    assert run["runtime_config"] == {"parameters": {"params": _PARAMS.read_text(encoding="utf-8")}}
+    sent = run["runtime_config"]["parameters"]["params"]
+    assert YAML(typ="safe").load(sent) == read_yaml(_PARAMS)
+    assert "#" not in sent
+    assert len(sent) < 4000
 
 
 def test_what_is_uploaded_is_the_compiled_pipeline(server, config):
@@ -95,6 +69,7 @@ def test_what_is_uploaded_is_the_compiled_pipeline(server, config):
 
 def test_the_same_pipeline_again_is_the_same_version(server, settings):
     _submit(settings)
+    assert (len(server.experiments), len(server.pipelines), len(server.versions)) == (1, 1, 1)
     _submit(settings)
     assert (len(server.experiments), len(server.pipelines), len(server.versions)) == (1, 1, 1)
     assert len(server.runs) == 2
@@ -147,12 +122,61 @@ def test_files_on_the_volumes_are_taken_and_without_a_volume_refused(settings, k
         submitting.submit("training", bare, _naming(key, value))
 
 
-def _naming(key: str, value: str) -> str:
+def test_a_file_that_would_be_cached_for_ever_is_refused(server, settings):
+    settings = changed(settings, {"volumes.data": {"claim": "data", "path": "/data"}})
+    named = _naming("path", "/data/fer2013.tar.xz", sha256=None)
+    with pytest.raises(ParamsError, match=r"download.sha256 is null, .*sha256sum FILE.*cache: false"):
+        submitting.submit("training", settings, named)
+    assert server.requests == []
+    uncached = changed(settings, {"steps.download.cache": False})
+    assert submitting.submit("training", uncached, named).run_id == "run-1"
+
+
+def test_comments_do_not_travel_and_too_long_a_file_is_refused_before_anything_is_sent(server, settings):
+    text = _PARAMS.read_text(encoding="utf-8")
+    commented = text + "".join(f"# remark {number} {'x' * 60}\n" for number in range(200))
+    assert len(commented) > 20_000
+    submitting.submit("training", settings, commented)
+    assert server.runs["run-1"]["runtime_config"]["parameters"]["params"] == submitting.values_alone(text)
+    server.requests.clear()
+    values = read_yaml(_PARAMS)
+    values["tune"]["space"] = [{"key": "model.dense_units", "kind": "choice", "choices": list(range(1, 900))}]
+    with pytest.raises(ParamsError, match=r"has 1\d,\d{3} bytes without its comments, .* takes 10,000"):
+        submitting.submit("training", settings, json.dumps(values))
+    assert server.requests == []
+
+
+def test_a_rival_that_makes_the_same_at_the_same_moment_is_used_too(server, settings):
+    server.rivals = True
+    assert _submit(settings).run_id == "run-1"
+    assert (len(server.experiments), len(server.pipelines), len(server.versions)) == (1, 1, 1)
+
+
+def test_what_this_version_of_kubeflow_does_otherwise_is_told(server, settings, config):
+    server.version = "2.14.3"
+    done = _invoke("submit", "--config", config(), "--params", str(_PARAMS))
+    assert done.exit_code == 0, done.output
+    assert (
+        "note: Kubeflow Pipelines 2.14.3 does not know secrets that may be absent (optional: true)"
+        in done.output
+    )
+    told: list[str] = []
+    server.version = "2.17.1"
+    submitting.submit("training", settings, _PARAMS.read_text(encoding="utf-8"), tell=told.append)
+    assert [line for line in told if "retryPolicy: Always" in line] == told
+    assert len(told) == 1
+    told.clear()
+    server.is_pages = False  # ml-pipeline itself does not tell its version.
+    submitting.submit("training", settings, _PARAMS.read_text(encoding="utf-8"), tell=told.append)
+    assert told == []
+
+
+def _naming(key: str, value: str, *, sha256: str | None = "0" * 64) -> str:
     """A parameter file that names a file; JSON is YAML."""
     values = read_yaml(_PARAMS)
     values["model" if key == "weights" else "download"][key] = value
     if key == "path":
-        values["download"]["source"] = "archive"
+        values["download"] |= {"source": "archive", "sha256": sha256}
     return json.dumps(values)
 
 
@@ -229,97 +253,3 @@ def test_a_namespace_that_is_wrong_or_missing_names_the_setting(server, settings
 def test_other_answers_are_one_line_too(server, settings, status, body, said):
     server.refusal = (status, body)
     assert said in _failure(settings)
-
-
-def test_waiting_tells_each_change_of_a_step_once(server, settings):
-    run = _submit(settings)
-    server.states = ["RUNNING", "RUNNING", "SUCCEEDED"]
-    server.tasks = [{"display_name": "train", "state": "RUNNING"}]
-    told: list[str] = []
-    done = submitting.wait(Cluster(settings.server), run.run_id, told.append, pause=0)
-    assert done.is_over
-    assert [line.strip() for line in told] == ["0 s  train: running"]
-
-
-def test_a_failed_run_names_the_step_and_where_its_log_is(server, settings):
-    run = _submit(settings)
-    server.states = ["FAILED"]
-    server.tasks = [{"display_name": "train", "state": "FAILED", "error": {"message": "exit code 1"}}]
-    with pytest.raises(PipelineError) as caught:
-        submitting.wait(Cluster(settings.server), run.run_id, lambda _: None, pause=0)
-    message = str(caught.value)
-    assert f"run {run.run_id} failed in train (exit code 1)" in message
-    assert f"python -m pipelines logs {run.run_id}" in message
-    assert "\n" not in message
-
-
-def test_a_wrong_image_ends_the_wait_though_the_run_goes_on(server, settings):
-    run = _submit(settings)
-    server.states = ["RUNNING"]
-    server.tasks = [
-        {"display_name": "train", "state": "PENDING", "error": {"message": "ImagePullBackOff: not found"}}
-    ]
-    with pytest.raises(PipelineError, match=r"step train cannot have image ferflow:0.1.0 .*make image"):
-        submitting.wait(
-            Cluster(settings.server), run.run_id, lambda _: None, pause=0, image=settings.image.name
-        )
-
-
-def test_waiting_ends_after_its_time_and_leaves_the_run_alone(server, settings):
-    run = _submit(settings)
-    server.states = ["RUNNING"]
-    with pytest.raises(PipelineError, match=r"is still running after 0 s; it goes on"):
-        submitting.wait(Cluster(settings.server), run.run_id, lambda _: None, timeout=0.01, pause=0.02)
-
-
-def test_status_lists_runs_and_steps(server, settings, config):
-    _submit(settings)
-    server.tasks = [{"display_name": "split", "state": "SUCCEEDED"}, {"display_name": "train"}]
-    assert "run-1  PENDING    training sample" in _invoke("status", "--config", config()).output
-    shown = _invoke("status", "run-1", "--config", config()).output
-    assert "split                SUCCEEDED" in shown
-    assert "train                waits" in shown
-
-
-def test_status_of_an_experiment_without_runs_says_so_and_makes_none(server, config):
-    done = _invoke("status", "--config", config())
-    assert done.exit_code == 0
-    assert "no runs in experiment ferflow yet" in done.output
-    assert server.experiments == {}
-
-
-def test_a_failed_run_is_retried_and_no_other(server, settings, config):
-    _submit(settings)
-    server.states = ["RUNNING"]
-    refused = _invoke("retry", "run-1", "--config", config())
-    assert "run run-1 is running, expected failed" in str(refused.exception)
-    server.states = ["FAILED"]
-    done = _invoke("retry", "run-1", "--config", config())
-    assert done.output.startswith("run run-1 goes on")
-    assert server.runs["run-1"]["retries"] == 1
-    with pytest.raises(PipelineError, match=r"there is no run run-2"):
-        Cluster(settings.server).retry("run-2")
-
-
-def test_logs_are_those_of_the_steps_that_failed(server, settings, config):
-    _submit(settings)
-    server.tasks = [
-        {"display_name": "split", "state": "SUCCEEDED", "pod_name": "pod-1"},
-        {"display_name": "train", "state": "FAILED", "child_tasks": [{"pod_name": "pod-2"}]},
-    ]
-    server.logs = {"pod-1": "done\n", "pod-2": "error: no space\n"}
-    assert _invoke("logs", "run-1", "--config", config()).output == "--- train (pod-2)\nerror: no space\n"
-    assert "done" in _invoke("logs", "run-1", "split", "--config", config()).output
-
-
-def test_what_is_not_there_is_said_with_what_is(server, settings, config):
-    cluster = Cluster(settings.server)
-    with pytest.raises(PipelineError, match=r"there is no run run-9; see 'python -m pipelines status'"):
-        cluster.run("run-9")
-    _submit(settings)
-    with pytest.raises(PipelineError, match=r"no log of pod pod-9 any more; try 'kubectl logs"):
-        cluster.log("run-1", "pod-9")
-    server.tasks = [{"display_name": "split"}]
-    done = _invoke("logs", "run-1", "cook", "--config", config())
-    assert isinstance(done.exception, PipelineError)
-    assert "no step 'cook'; its steps are split" in str(done.exception)

@@ -19,15 +19,33 @@ from ferflow.tuning.report import FOLDER
 
 
 @readable
-def tune_worker(run: PipelineRun, worker: int, *, params: str, split: str) -> dict[str, Any]:
+def tune_worker(run: PipelineRun, worker: int, *, last_try: int, params: str, split: str) -> dict[str, Any]:
     """Run `ferflow tune`, one trial after the other, on the storage that all workers of the run share.
 
+    A worker that is stopped hands its trial back and fails, so that it is tried again. On its last try it
+    ends well instead: the study goes on with the others, and a step that fails would end the whole sweep.
+
+    Args:
+        run: The pipeline's run.
+        worker: Number of the worker.
+        last_try: Number of the last try, from 0.
+        params: Path of the parameter file.
+        split: Path of the folder of the split.
+
     Returns:
-        How the study stood when this worker had nothing left to do.
+        How the study stood when this worker had nothing left to do; without figures where it gave up.
     """
     os.environ["FERFLOW_TRACKING"] = "off"  # The study is brought to MLflow once, when all have ended.
     with workspace(run, f"tune-{worker}", params=params, split=split):
-        return _tune(run, is_applied=False, trials=None)
+        try:
+            return _tune(run, is_applied=False, trials=None)
+        except TuningError as error:
+            # Kubeflow 2.17 and newer number the tries; without a number every failure is tried again.
+            tried = os.environ.get("KFP_RETRY_INDEX", "")
+            if not tried.isdigit() or int(tried) < last_try:
+                raise
+            say(f"worker {worker} gives up: {error}; the study goes on with the other workers")
+            return {}
 
 
 @readable
@@ -56,22 +74,30 @@ def tune_best(
 
 
 def _tune(run: PipelineRun, *, is_applied: bool, trials: int | None) -> dict[str, Any]:
+    import typer
+
     from ferflow import cli_tune
 
     printed = io.StringIO()
-    with redirect_stdout(printed):
-        cli_tune.tune(
-            trials=trials,
-            timeout=None,
-            jobs=1,
-            until=None,
-            study=f"kfp-{run.run_id}",
-            storage=_storage(run),
-            is_applied=is_applied,
-            apply_to=None,
-            as_json=True,
-            params=layout.PARAMS,
-        )
+    try:
+        with redirect_stdout(printed):
+            cli_tune.tune(
+                trials=trials,
+                timeout=None,
+                jobs=1,
+                until=None,
+                study=f"kfp-{run.run_id}",
+                storage=_storage(run),
+                is_applied=is_applied,
+                apply_to=None,
+                as_json=True,
+                params=layout.PARAMS,
+            )
+    except typer.Exit as stop:
+        raise TuningError(
+            f"the pod was told to stop (exit code {stop.exit_code}), and its trial is handed back; another "
+            "try or worker goes on with it"
+        ) from stop
     *lines, result = printed.getvalue().strip().splitlines()
     say("\n".join(lines))
     return dict(json.loads(result))
