@@ -337,7 +337,7 @@ BAD_INPUTS: dict[str, BadInput] = {
     ),
     "zero-byte image": BadInput(_with_image(b""), DataError, (*_TOO_MANY_BAD, _ODD, "empty (0 bytes)")),
     "no image inside": BadInput(
-        _with_image(b"GIF89a..."), DataError, (*_TOO_MANY_BAD, _ODD, "not a JPEG, PNG")
+        _with_image(b"GIF98a..."), DataError, (*_TOO_MANY_BAD, _ODD, "not a JPEG, PNG")
     ),
     "truncated image": BadInput(_with_image(_CUT_JPEG), DataError, (*_TOO_MANY_BAD, _ODD, "cut short")),
     "16-bit image": BadInput(

@@ -82,7 +82,7 @@ def test_explain_without_pictures_draws_the_gallery_and_measures(explain, folder
         (["face.png", "broken.png"], "broken.png: cut short"),
         (["absent.png"], "absent.png: cannot be read .No such file"),
         (["other"], "other: cannot be read .Is a directory"),
-        (["params.yaml"], "params.yaml: not a JPEG, PNG or BMP"),
+        (["params.yaml"], "params.yaml: not a JPEG, PNG"),
     ],
 )
 def test_a_picture_that_cannot_be_read_is_an_error_and_nothing_is_written(

@@ -28,7 +28,7 @@ def explain(
         list[Path] | None,
         typer.Argument(
             metavar="[IMAGE]...",
-            help="Pictures of one face each: JPEG, PNG or BMP. Without any: a gallery of the test images.",
+            help="Pictures of one face each. Without any: a gallery of the test images.",
         ),
     ] = None,
     model: Annotated[
@@ -135,7 +135,7 @@ def _read_face(path: Path, *, max_pixels: int) -> Faces:
         raise DataError(f"{path}: {error}") from error
     except OSError as error:
         raise DataError(
-            f"{path}: cannot be read ({error.strerror}); give JPEG, PNG or BMP files of one face each"
+            f"{path}: cannot be read ({error.strerror}); give pictures of one face each"
         ) from error
 
 

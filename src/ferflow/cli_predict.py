@@ -29,7 +29,8 @@ _TRACKED_FILES = 20
 @commands.command(rich_help_panel="The model at work")
 def predict(
     paths: Annotated[
-        list[Path] | None, typer.Argument(help="Pictures, folders of them, videos.", metavar="PATH")
+        list[Path] | None,
+        typer.Argument(help="Pictures, folders of them, videos, - for a pipe.", metavar="PATH"),
     ] = None,
     export: Annotated[
         Path, typer.Option("--export", help="What `ferflow export` wrote.", metavar="FOLDER")
@@ -53,6 +54,9 @@ def predict(
         float, typer.Option("--min-score", min=0.01, max=1, help="Detector's score from which a face counts.")
     ] = 0.6,
     device: Annotated[Device, typer.Option("--device", help="Where the network computes.")] = "auto",
+    max_pixels: Annotated[
+        int, typer.Option("--max-pixels", min=1, help="Largest width times height of a picture.")
+    ] = 200_000_000,
 ) -> None:
     """Find the faces in pictures and say what they show.
 
@@ -65,7 +69,13 @@ def predict(
 
     if not paths and webcam is None:
         raise SourceError("nothing to look at; name pictures, folders or videos, or use --webcam 0")
-    predictor = Predictor(export, precision="int8" if int8 else "float32", min_score=min_score, device=device)
+    predictor = Predictor(
+        export,
+        precision="int8" if int8 else "float32",
+        min_score=min_score,
+        max_pixels=max_pixels,
+        device=device,
+    )
     sources, complaints = list_sources(paths or [])
     reader = _Reader(predictor, sources, complaints, every)
     shots = reader.shots() if webcam is None else reader.webcam(webcam)

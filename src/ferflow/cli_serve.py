@@ -54,7 +54,7 @@ def serve(
     int8: Int8Option = False,
     workers: WorkersOption = None,
     max_bytes: BytesOption = 16_000_000,
-    max_pixels: PixelsOption = 40_000_000,
+    max_pixels: PixelsOption = 200_000_000,
     max_faces: FacesOption = 50,
     max_waiting: WaitingOption = 16,
     seconds: SecondsOption = 30.0,

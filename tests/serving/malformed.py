@@ -13,8 +13,9 @@ import zlib
 import numpy as np
 from PIL import Image
 
+from tests.data.picture_files import jpeg_behind_garbage, jpeg_of_many_scans
 from tests.serving.pictures import photo_of
-from tests.source_files import cmyk_jpeg, encoded, huge_png
+from tests.source_files import encoded, huge_png
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -57,7 +58,7 @@ def _no_pictures(jpeg: bytes) -> dict[str, bytes]:
 
 
 def _other_formats(photo: np.ndarray) -> dict[str, bytes]:
-    return {kind: _saved(photo, kind) for kind in ("GIF", "WEBP", "TIFF", "PPM", "ICO")}
+    return {kind: _saved(photo, kind) for kind in ("PPM", "ICO", "PCX", "TGA")}
 
 
 def _broken_jpegs(jpeg: bytes) -> dict[str, bytes]:
@@ -71,12 +72,12 @@ def _broken_jpegs(jpeg: bytes) -> dict[str, bytes]:
         "jpeg of height 0": jpeg[: frame + 1] + b"\0\0" + jpeg[frame + 3 :],
         "jpeg of 4 gigapixels": jpeg[: frame + 1] + b"\xff\xff\xff\xff" + jpeg[frame + 5 :],
         "jpeg of 12 bits": jpeg[:frame] + b"\x0c" + jpeg[frame + 1 :],
-        "jpeg of CMYK": cmyk_jpeg(),
+        "jpeg hidden in a segment": jpeg_behind_garbage(b"\xff\x00", 20_000, 20_000),
+        "jpeg of many scans": jpeg_of_many_scans(5000),
     }
 
 
 def _broken_pngs(png: bytes) -> dict[str, bytes]:
-    grey = np.zeros((8, 8), np.uint16)
     header, pixels, end = (
         _chunk(b"IHDR", 8, 8),
         _chunk(b"IDAT", content=zlib.compress(bytes(72))),
@@ -87,7 +88,6 @@ def _broken_pngs(png: bytes) -> dict[str, bytes]:
         "png of noise": _PNG + _noise(3000),
         "png without its end": png[:-12],
         "png with a changed byte": png[:200] + bytes([png[200] ^ 1]) + png[201:],
-        "png of 16 bits": encoded(grey, ".png"),
         "png of a gigapixel": huge_png(),
         "png of width 0": _PNG + _chunk(b"IHDR", 0, 8) + pixels + end,
         "png without pixels": _PNG + header + end,

@@ -13,12 +13,14 @@ from typer.testing import CliRunner, Result
 
 from ferflow import cli_predict
 from ferflow.cli import app
+from ferflow.data import pictures
 from ferflow.errors import FerflowError, ModelError, OutputError, SourceError
 from ferflow.labels import EMOTIONS
 from ferflow.serving.predictor import MIN_SCORE
 from tests.serving.conftest import expected_probabilities
 from tests.serving.pictures import drawn_faces, photo_of, write_photo
 from tests.serving.test_shots import write_video
+from tests.source_files import encoded
 
 _TWO = [(40, 60, 144), (280, 150, 144)]
 
@@ -52,6 +54,32 @@ def _json(result: Result) -> list[dict]:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
+def test_a_picture_is_read_from_a_pipe(export_folder):
+    photo = encoded(photo_of(_TWO), ".png")
+    result = CliRunner().invoke(app, ["predict", "--export", str(export_folder), "--json", "-"], input=photo)
+    (picture,) = _json(result)
+    assert (picture["path"], len(picture["faces"])) == ("standard input", 2)
+    result = CliRunner().invoke(app, ["predict", "--export", str(export_folder), "-"], input=b"no picture")
+    assert (result.exit_code, "error: standard input: not a JPEG, PNG" in result.stderr) == (1, True)
+
+
+def test_the_largest_picture_is_an_option(predict, album):
+    result = predict(album / "two.png", "--max-pixels", "172799")
+    assert result.exit_code == 1
+    assert "claims 480x360 pixels, more than the limit of 172799" in result.stderr
+    assert predict(album / "two.png", "--max-pixels", "172800").exit_code == 0
+
+
+def test_boxes_of_a_reduced_photo_are_in_pixels_of_the_file(predict, tmp_path, monkeypatch):
+    photo = write_photo(tmp_path / "photo.jpg", cv2.resize(photo_of(_TWO), (961, 720)))
+    (whole,) = _json(predict(photo, "--json"))
+    monkeypatch.setattr(pictures, "FULL_PIXELS", 200_000)
+    (reduced,) = _json(predict(photo, "--json"))
+    assert (reduced["width"], reduced["height"]) == (whole["width"], whole["height"]) == (961, 720)
+    boxes = [[face["box"] for face in answer["faces"]] for answer in (whole, reduced)]
+    np.testing.assert_allclose(boxes[0], boxes[1], atol=12)
+
+
 def test_a_table_has_a_line_a_face_and_says_where_there_is_none(predict, album):
     result = predict(album)
     assert result.exit_code == 0
@@ -59,7 +87,7 @@ def test_a_table_has_a_line_a_face_and_says_where_there_is_none(predict, album):
     assert lines[0].split()[:4] == ["picture", "face", "emotion", "confidence"]
     assert [line.split()[1] for line in lines[1:]] == ["1", "1", "2", "-"]
     assert lines[-1].endswith("no face")
-    assert f"skipped: {album}/notes.txt: not a JPEG, PNG or BMP" in result.stderr
+    assert f"skipped: {album}/notes.txt: not a JPEG, PNG" in result.stderr
     assert "3 pictures, 3 faces, 1 picture without a face, 1 file not readable" in result.stderr
 
 

@@ -111,7 +111,7 @@ def test_a_file_that_is_no_picture_is_an_error_in_words(page, folder, two):
     path = folder / "text.png"
     path.write_text("no picture", encoding="utf-8")
     read(page, path, says="No answer.")
-    assert "not a JPEG, PNG or BMP" in page.get_by_role("alert").inner_text()
+    assert "not a JPEG, PNG" in page.get_by_role("alert").inner_text()
     assert not page.locator("#canvas").is_visible()
     read(page, two, says="2 faces found.")
     assert not page.locator("#error").is_visible()

@@ -18,7 +18,6 @@ from ferflow.data.archives import printable
 from ferflow.data.images import BadImageError, decode_image, to_grey_face
 from ferflow.data.sources import BadImage
 from ferflow.data.store import Images, ImageTable, pixel_hashes
-from ferflow.data.tiff import decode_tiff, is_tiff
 from ferflow.errors import DataError, SourceError
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
 from ferflow.progress import track
@@ -33,7 +32,22 @@ ALIASES = {
     "sad": ("sadness", "sa"),
     "surprise": ("surprised", "su"),
 }
-_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+_IMAGE_SUFFIXES = (
+    ".jpg",
+    ".jpeg",
+    ".jpe",
+    ".jfif",
+    ".png",
+    ".bmp",
+    ".dib",
+    ".gif",
+    ".webp",
+    ".tif",
+    ".tiff",
+    ".avif",
+    ".heic",
+    ".heif",
+)
 _LITTER = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 _NUM_NAMED = 5
 
@@ -232,7 +246,7 @@ def _decode(path: Path, *, max_pixels: int, max_bytes: int) -> Images:
         content = path.read_bytes()
     except OSError as error:
         raise BadImageError(f"cannot be read ({error.strerror})") from error
-    return (decode_tiff if is_tiff(content) else decode_image)(content, max_pixels=max_pixels)
+    return decode_image(content, max_pixels=max_pixels)
 
 
 def _files_below(folder: Path) -> Iterator[Path]:

@@ -21,11 +21,15 @@ def answer_of(face: Face, abstain_below: float) -> str:
 
 def as_json(shot: Shot, faces: Sequence[Face], *, abstain_below: float) -> str:
     """One line of JSON: the picture, its size and its faces."""
-    height, width = shot.pixels.shape[:2]
+    width, height = shot.size
     content: dict[str, object] = {"path": shot.path}
     if shot.seconds is not None:
         content |= {"frame": shot.frame, "seconds": round(shot.seconds, 3)}
-    content |= {"width": width, "height": height, "faces": [_face(face, abstain_below) for face in faces]}
+    content |= {
+        "width": width,
+        "height": height,
+        "faces": [_face(face, abstain_below, shot.scale) for face in faces],
+    }
     return json.dumps(content, ensure_ascii=False, allow_nan=False)
 
 
@@ -53,7 +57,7 @@ class Columns:
                 str(number),
                 answer_of(face, abstain_below),
                 f"{face.confidence:.0%}",
-                "{}, {}, {}x{}".format(*face.box),
+                "{}, {}, {}x{}".format(*(shot.scale * value for value in face.box)),
                 "" if face.score is None else f"{face.score:.2f}",
                 _note(face, abstain_below),
             )
@@ -74,9 +78,9 @@ def _note(face: Face, abstain_below: float) -> str:
     return ", ".join(notes)
 
 
-def _face(face: Face, abstain_below: float) -> dict[str, object]:
+def _face(face: Face, abstain_below: float, scale: int) -> dict[str, object]:
     return {
-        "box": list(face.box),
+        "box": [scale * value for value in face.box],
         "score": None if face.score is None else round(face.score, _DECIMALS),
         "emotion": face.emotion,
         "confidence": round(face.confidence, _DECIMALS),

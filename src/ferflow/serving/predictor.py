@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ferflow.data.images import BadImageError, decode_image, to_grey_face
+from ferflow.data import pictures
+from ferflow.data.images import BadImageError, to_grey_face
 from ferflow.data.store import Images
 from ferflow.heatmap import heatmaps
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
@@ -22,13 +23,13 @@ from ferflow.serving.export_folder import Description, Precision, read_descripti
 from ferflow.serving.finder import Found, open_finder
 from ferflow.serving.network import Network, Probabilities
 
-Picture = str | Path | bytes | NDArray[np.uint8]
+Picture = str | Path | bytes | pictures.Picture | NDArray[np.uint8]
 
 # A face whose box is smaller than this, in pixels of the photo, is answered but marked: FER-2013's faces
 # reduced to 24 px and enlarged again are read 9 points worse than at 48 px, at 20 px 17 points.
 TINY = 24
 MIN_SCORE = 0.6
-MAX_PIXELS = 40_000_000
+MAX_PIXELS = 200_000_000
 MAX_BYTES = 200_000_000
 _LEAST_PROBABILITY = 1e-12
 
@@ -59,8 +60,9 @@ class Face:
 class Predictor:
     """Finds faces in pictures and reads their emotions; safe to call from several threads.
 
-    A picture is a path, the bytes of a JPEG, PNG or BMP file, or an (H, W) or (H, W, 3) uint8 array,
-    blue first as OpenCV decodes. EXIF orientation is applied to files.
+    A picture is a path, the bytes of a file (JPEG, PNG, BMP, WebP, TIFF, GIF, AVIF, HEIC), what `read` made
+    of one, or an (H, W) or (H, W, 3) uint8 array, blue first as OpenCV decodes. EXIF orientation is applied
+    to files. Boxes are in pixels of the picture in the file, even where it was reduced to be read.
 
     Args:
         folder: What `ferflow export` wrote.
@@ -117,10 +119,12 @@ class Predictor:
         found: list[list[Found]] = []
         crops: list[Images] = []
         for number, image in enumerate(images):
-            picture = self.decode(image, number=number)
-            found.append(self._find(picture, number))
-            grey = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-            crops += [cut_face(np.asarray(grey, np.uint8), face.square) for face in found[-1]]
+            picture = self.read(image, number=number)
+            pixels = picture.pixels
+            seen = self._find(pixels, number)
+            grey = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
+            crops += [cut_face(np.asarray(grey, np.uint8), face.square) for face in seen]
+            found.append([_in_file(face, picture.scale) for face in seen])
         probabilities = iter(self.predict_faces(_stack(crops)))
         remaining = iter(crops)
         return [
@@ -140,9 +144,9 @@ class Predictor:
         Raises:
             BadImageError: A picture cannot be read.
         """
-        pictures = [self.decode(image, number=number) for number, image in enumerate(images)]
-        crops = [to_grey_face(picture) for picture in pictures]
-        boxes = [_centred_square(picture) for picture in pictures]
+        read = [self.read(image, number=number) for number, image in enumerate(images)]
+        crops = [to_grey_face(picture.pixels) for picture in read]
+        boxes = [_centred_square(picture) for picture in read]
         answers = self.predict_faces(_stack(crops))
         return [
             self._face(box, None, probabilities, crop)
@@ -186,7 +190,11 @@ class Predictor:
         return float(exponentials.max() / exponentials.sum())
 
     def decode(self, image: Picture, *, number: int = 0) -> Images:
-        """A picture as (H, W) or (H, W, 3) uint8 pixels, upright, blue first.
+        """The pixels of `read`, (H, W) or (H, W, 3) uint8, upright, blue first."""
+        return self.read(image, number=number).pixels
+
+    def read(self, image: Picture, *, number: int = 0) -> pictures.Picture:
+        """Decode a picture: upright, and reduced where it has more than 40 megapixels.
 
         Args:
             image: The picture.
@@ -195,12 +203,15 @@ class Predictor:
         Raises:
             BadImageError: The picture cannot be read; the message names it.
         """
+        if isinstance(image, pictures.Picture):
+            return image
         if isinstance(image, np.ndarray):
-            return _checked(image, number)
+            pixels = _checked(image, number)
+            return pictures.Picture(pixels, pixels.shape[1], pixels.shape[0], scale=1)
         name = f"picture {number}" if isinstance(image, bytes) else str(image)
         try:
             content = image if isinstance(image, bytes) else _read(Path(image))
-            return decode_image(content, max_pixels=self._max_pixels, limit="the limit of")
+            return pictures.decode_picture(content, max_pixels=self._max_pixels, limit="the limit of")
         except BadImageError as error:
             raise BadImageError(f"{name}: {error}") from error
         except OSError as error:
@@ -249,8 +260,14 @@ def _checked(image: NDArray[Any], number: int) -> Images:
     return np.ascontiguousarray(image)
 
 
-def _centred_square(picture: Images) -> tuple[int, int, int, int]:
-    height, width = picture.shape[:2]
+def _in_file(face: Found, scale: int) -> Found:
+    """A face of a reduced picture, with its box in pixels of the picture in the file."""
+    left, top, width, height = (scale * value for value in face.box)
+    return replace(face, box=(left, top, width, height))
+
+
+def _centred_square(picture: pictures.Picture) -> tuple[int, int, int, int]:
+    height, width = picture.height, picture.width
     side = min(height, width)
     return (width - side) // 2, (height - side) // 2, side, side
 

@@ -40,7 +40,7 @@ _OVERLAY_SIDE = 192
 _UPLOAD = {
     "requestBody": {
         "required": True,
-        "description": "The bytes of a JPEG, PNG or BMP file",
+        "description": "The bytes of a picture: JPEG, PNG, BMP, WebP, TIFF, GIF, AVIF or HEIC",
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
@@ -152,9 +152,9 @@ def _explain(predictor: Predictor, upload: bytes, *, whole: bool) -> dict[str, A
 
 def _read(predictor: Predictor, upload: bytes, *, whole: bool) -> tuple[list[Face], dict[str, Any]]:
     """The faces of a picture, and its size."""
-    pixels = predictor.decode(upload)
-    faces = [predictor.whole_image(pixels)] if whole else predictor.predict(pixels)
-    return faces, {"width": pixels.shape[1], "height": pixels.shape[0]}
+    picture = predictor.read(upload)
+    faces = [predictor.whole_image(picture)] if whole else predictor.predict(picture)
+    return faces, {"width": picture.width, "height": picture.height}
 
 
 def _as_json(face: Face) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _VIDEOS = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
 # Copies of annotated pictures keep a name with one of these ends; others get .png.
 _PICTURES = frozenset({".bmp", ".jpeg", ".jpg", ".png"})
+STDIN = Path("-")
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -57,6 +59,8 @@ class Shot:
         frame: Number of the frame, from 0; None for a picture.
         seconds: Time of the frame; None for a picture.
         file: The file of a picture.
+        scale: By how much a picture of more than 40 megapixels was reduced.
+        full_size: Width and height of a picture in its file; None: those of `pixels`.
     """
 
     path: str
@@ -65,11 +69,18 @@ class Shot:
     frame: int | None = None
     seconds: float | None = None
     file: Path | None = None
+    scale: int = 1
+    full_size: tuple[int, int] | None = None
 
     @property
     def name(self) -> str:
         """Path and, for a frame, its time."""
         return self.path if self.seconds is None else f"{self.path} {self.seconds:.2f} s"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in the file."""
+        return self.full_size or (self.pixels.shape[1], self.pixels.shape[0])
 
 
 def list_sources(paths: list[Path]) -> tuple[list[Source], list[str]]:
@@ -83,7 +94,9 @@ def list_sources(paths: list[Path]) -> tuple[list[Source], list[str]]:
     sources: list[Source] = []
     complaints = []
     for path in paths:
-        if path.is_dir():
+        if path == STDIN:
+            sources.append(Source(path, Path("stdin"), is_named=True))
+        elif path.is_dir():
             files = sorted(_files_below(path), key=_natural)
             sources += [Source(file, file.relative_to(path), is_named=False) for file in files]
             if not files:
@@ -103,8 +116,7 @@ def read_shots(source: Source, predictor: Predictor, *, every: int) -> Iterator[
         BadImageError: It cannot be read; the message names the file.
     """
     if not source.is_video:
-        pixels = predictor.decode(source.path)
-        yield Shot(readable(source.path), pixels, source.place, file=source.path)
+        yield _read_picture(source, predictor)
         return
     video = _open(str(source.path))
     if video is None:
@@ -116,6 +128,36 @@ def read_shots(source: Source, predictor: Predictor, *, every: int) -> Iterator[
         yield Shot(readable(source.path), pixels, place, number, seconds)
     if number < 0:
         raise BadImageError(f"{readable(source.path)}: the video holds no frame that can be read")
+
+
+def _read_picture(source: Source, predictor: Predictor) -> Shot:
+    is_piped = source.path == STDIN
+    file = None if is_piped else source.path
+    name = "standard input" if is_piped else readable(source.path)
+    try:
+        picture = predictor.read(file or read_stdin())
+    except BadImageError as error:
+        if not is_piped:
+            raise
+        raise BadImageError(f"{name}: {str(error).removeprefix('picture 0: ')}") from error
+    full_size = picture.width, picture.height
+    return Shot(name, picture.pixels, source.place, file=file, scale=picture.scale, full_size=full_size)
+
+
+def read_stdin() -> bytes:
+    """What is piped in, whole.
+
+    Raises:
+        BadImageError: It is too large, or a terminal, from which no picture comes.
+    """
+    from ferflow.serving.predictor import MAX_BYTES
+
+    if sys.stdin.isatty():
+        raise BadImageError("is the terminal; pipe a picture in, such as: cat photo.jpg | ferflow predict -")
+    content = sys.stdin.buffer.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise BadImageError(f"has more than the limit of {MAX_BYTES:,} bytes")
+    return content
 
 
 def read_webcam(device: int, *, every: int) -> Iterator[Shot]:

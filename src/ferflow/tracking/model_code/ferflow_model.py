@@ -12,7 +12,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 
-_MAX_PIXELS = 40_000_000
+_MAX_PIXELS = 200_000_000
 
 
 class FerflowModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]
