@@ -296,7 +296,9 @@ BAD_INPUTS: dict[str, BadInput] = {
     "tar with a huge header": BadInput(
         _tar_with_huge_header, SourceError, ("data.tar", "8,000,000,", "claims")
     ),
-    "folder with link": BadInput(_folder_with_link, SourceError, ("train/angry/odd.jpg is a link",)),
+    "folder with link": BadInput(
+        _folder_with_link, SourceError, ("train/angry/odd.jpg is a link that leads out of the folder",)
+    ),
     "zip bomb": BadInput(
         _bomb(write_zip, "data.zip"), SourceError, ("data.zip", "bomb", "download.max_ratio")
     ),
@@ -315,20 +317,24 @@ BAD_INPUTS: dict[str, BadInput] = {
         _over("max_members", 20), SourceError, ("data.zip", "20 members", "max_members")
     ),
     "unknown class folder": BadInput(
-        _folder(layout() | {"train/angree/1.jpg": b"x"}), DataError, ("train/angree", "no emotion", "angry")
+        _folder(layout() | {"train/angree/1.jpg": b"x"}),
+        DataError,
+        ("angree (1 image)", "no known class", "angry"),
     ),
     "empty class": BadInput(_folder(_without_emotion("disgust")), DataError, ("data", "no image of disgust")),
     "empty training class": BadInput(
         _folder(_without_emotion("fear", "/train")), DataError, ("data", "no training image of fear")
     ),
-    "no image": BadInput(_folder({"readme.txt": b"x"}), DataError, ("data", "holds no image", "<emotion>")),
+    "no image": BadInput(
+        _folder({"readme.txt": b"x"}), DataError, ("data", "holds no image (found: 1 .txt)", "<class>")
+    ),
     "mixed layouts": BadInput(
-        _folder(layout() | {"sad/1.jpg": b"x"}), DataError, ("sad/1.jpg", "outside train/")
+        _folder(layout() | {"sad/1.jpg": b"x"}), DataError, ("sad (1 image)", "outside test/ and train/")
     ),
     "one path twice": BadInput(
         _folder(layout() | layout("copy/")),
         DataError,
-        ("holds test/angry/PrivateTest_20.jpg twice", "rename"),
+        ("holds test/angry/PrivateTest_20.jpg twice", "(copy/test/angry/", "rename"),
     ),
     "test image in train folder": BadInput(
         _folder(layout() | {"train/sad/PublicTest_1.jpg": b"x"}),

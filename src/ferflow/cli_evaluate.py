@@ -12,7 +12,7 @@ from ferflow import layout
 from ferflow.errors import OutputError, SourceError
 
 if TYPE_CHECKING:
-    from ferflow.data.class_folder import Cut
+    from ferflow.data.reading import Cut
     from ferflow.params import Params
     from ferflow.serving.finder import Finder
     from ferflow.stages.results import EvaluateReport
@@ -71,17 +71,23 @@ def evaluate_folder(
         ModelError: The network cannot.
         OutputError: A result cannot be written.
     """
-    from ferflow.data.class_folder import list_class_folder, parse_map
+    from ferflow.data.class_folder import read_class_folder
+    from ferflow.data.class_names import parse_map
+    from ferflow.model.network import load_network
     from ferflow.stages import evaluate_folder as stage
 
-    listing = list_class_folder(data, parse_map(mapping))
+    if not model_path.is_file():
+        load_network(model_path)  # says so before the images are read
+    content = read_class_folder(
+        data, params.download, mapping=parse_map(mapping), cut=_cutter() if faces == "crop" else None
+    )
     return stage.run(
         params,
-        listing,
+        content,
         pipeline=stage.Pipeline(model_path, layout.SPLIT, layout.REPORTS),
         output_dir=output_dir,
         max_bad_share=max_bad_share,
-        cut=_cutter() if faces == "crop" else None,
+        was_cut=faces == "crop",
     )
 
 

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -38,6 +38,7 @@ class DownloadParams(_Section):
 
     source: Literal["sample", "archive", "csv", "kaggle"]
     path: str | None
+    map: list[str]
     sha256: Sha256 | None
     detector: str
     sample_images: Annotated[int, Field(ge=140, le=100_000)]
@@ -49,6 +50,14 @@ class DownloadParams(_Section):
     max_image_pixels: Annotated[int, Field(ge=IMAGE_SIZE**2)]
     fetch_attempts: Annotated[int, Field(ge=1, le=10)]
     fetch_timeout: Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)]
+
+    @field_validator("map", mode="before")
+    @classmethod
+    def _map_as_entries(cls, value: Any) -> Any:
+        """A mapping, `{1: surprise, contempt: null}`, is the same as its entries."""
+        if isinstance(value, dict):
+            return [f"{name}={'' if target is None else target}" for name, target in value.items()]
+        return value
 
     @model_validator(mode="after")
     def _path_fits_source(self) -> Self:

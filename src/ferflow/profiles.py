@@ -130,7 +130,7 @@ def _set(content: Any, change: str) -> None:
     place, last = _place_of(content, key)
     if not equals:
         raise ParamsError(f"--set {change}: no value given; give KEY=VALUE such as train.epochs=3")
-    if place is None or hasattr(place[last], "get"):
+    if place is None or (hasattr(place[last], "get") and place is content):
         raise ParamsError(f"--set {change}: unknown key {key!r}; see profiles/ for the keys")
     try:
         place[last] = YAML(typ="safe").load(text)

@@ -8,14 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from ferflow.data.class_folder import (
-    ALIASES,
-    check_usable,
-    count_by_folder,
-    list_class_folder,
-    parse_map,
-    read_class_folder,
-)
+from ferflow.data.class_folder import check_usable, count_by_folder, read_class_folder
+from ferflow.data.class_names import ALIASES, emotion_of, parse_map
 from ferflow.data.images import to_grey_face
 from ferflow.data.store import pixel_hashes
 from ferflow.errors import DataError, SourceError
@@ -30,22 +24,38 @@ def write(path, picture=None):
     path.write_bytes(cv2.imencode(path.suffix, picture)[1].tobytes())
 
 
-def read(path, mapping=(), *, cut=None, max_pixels=10**6, max_bytes=10**6):
-    listing = list_class_folder(path, parse_map(mapping))
-    return read_class_folder(listing, max_pixels=max_pixels, max_bytes=max_bytes, cut=cut)
+@pytest.fixture
+def read(sample_params):
+    def read(path, mapping=(), *, cut=None, max_pixels=10**6, max_bytes=10**6):
+        bounds = sample_params.download.model_copy(
+            update={"max_image_pixels": max_pixels, "max_member_bytes": max_bytes}
+        )
+        return read_class_folder(path, bounds, mapping=parse_map(mapping), cut=cut)
+
+    return read
 
 
-def test_classes_are_known_in_any_case_by_any_usual_name(tmp_path):
+def test_classes_are_known_in_any_case_by_any_usual_name(tmp_path, read):
     for emotion, names in ALIASES.items():
         for number, name in enumerate((emotion, *names)):
             write(tmp_path / (name.upper() if number % 2 else name.capitalize()) / "1.png")
-    listing = list_class_folder(tmp_path, {})
+    classes = read(tmp_path).layout.classes
 
-    assert len(listing.emotions) == 7 + sum(map(len, ALIASES.values()))
-    assert {folder.lower(): emotion for folder, emotion in listing.emotions.items()} == {
+    assert len(classes) == 7 + sum(map(len, ALIASES.values()))
+    assert {folder.lower(): emotion for folder, emotion in classes.items()} == {
         name: emotion for emotion, names in ALIASES.items() for name in (emotion, *names)
     }
     assert list(ALIASES) == list(EMOTIONS)
+
+
+@pytest.mark.parametrize("name", ["3_Happy", "happy faces", "HAPPINESS", "06-joy", "Happy (12)"])
+def test_numbers_and_filling_words_do_not_hide_a_class(name):
+    assert emotion_of(name) == "happy"
+
+
+@pytest.mark.parametrize("name", ["3", "not_happy", "happy_surprised", "contempt", "ha ha", "unhappy"])
+def test_other_names_say_no_class(name):
+    assert emotion_of(name) is None
 
 
 def test_names_of_classes_are_told_apart():
@@ -53,7 +63,7 @@ def test_names_of_classes_are_told_apart():
     assert len(set(names)) == len(names)
 
 
-def test_faces_are_read_from_nested_folders_of_any_size_and_kind(tmp_path):
+def test_faces_are_read_from_nested_folders_of_any_size_and_kind(tmp_path, read):
     small, large = draw_pictures(1)[0], draw_pictures(1, seed=1, side=90)[0]
     colour = np.random.default_rng(2).integers(0, 256, (60, 100, 3), dtype=np.uint8)
     write(tmp_path / "Happiness" / "S010" / "002" / "b.png", small)
@@ -71,32 +81,31 @@ def test_faces_are_read_from_nested_folders_of_any_size_and_kind(tmp_path):
     assert content.bad_images == ()
 
 
-def test_a_class_can_be_counted_as_another_emotion_or_left_out(tmp_path):
+def test_a_class_can_be_counted_as_another_emotion_or_left_out(tmp_path, read):
     for name in ("Contempt", "joy", "Annoyed"):
         write(tmp_path / name / "1.png")
-    listing = list_class_folder(tmp_path, parse_map(["contempt=", "ANNOYED=anger", "joy=neutral"]))
-    content = read_class_folder(listing, max_pixels=10**6, max_bytes=10**6, cut=None)
+    content = read(tmp_path, ["contempt=", "ANNOYED=anger", "joy=neutral"])
 
-    assert listing.emotions == {"Annoyed": "angry", "Contempt": None, "joy": "neutral"}
+    assert content.layout.classes == {"Annoyed": "angry", "Contempt": None, "joy": "neutral"}
     assert content.table["label"].tolist() == ["angry", "neutral"]
-    assert count_by_folder(listing, content) == {
+    assert count_by_folder(content) == {
         "Annoyed": {"emotion": "angry", "files": 1, "scored": 1},
         "Contempt": {"emotion": "left out", "files": 1, "scored": 0},
         "joy": {"emotion": "neutral", "files": 1, "scored": 1},
     }
 
 
-def test_unknown_classes_are_one_error_with_the_cure(tmp_path):
+def test_unknown_classes_are_one_error_with_the_cure(tmp_path, read):
     for name in ("contempt", "happy", "Bored"):
         write(tmp_path / name / "1.png")
 
-    with pytest.raises(SourceError) as caught:
-        list_class_folder(tmp_path, {})
+    with pytest.raises(DataError) as caught:
+        read(tmp_path)
     message = str(caught.value)
-    assert "Bored, contempt: no known class" in message
+    assert "Bored (1 image), contempt (1 image): no known class" in message
     assert "happy (happiness, joy" in message
     assert "--map 'Bored=EMOTION'" in message
-    assert "--map 'Bored='" in message
+    assert "--map 'Bored=' --map 'contempt='" in message
 
 
 @pytest.mark.parametrize(
@@ -113,27 +122,28 @@ def test_a_wrong_map_says_what_is_expected(entries, message):
         parse_map(entries)
 
 
-def test_a_map_of_a_class_that_is_not_there_names_those_that_are(tmp_path):
+def test_a_map_of_a_class_that_is_not_there_names_those_that_are(tmp_path, read):
     write(tmp_path / "Happy" / "1.png")
 
     with pytest.raises(SourceError, match="--map names contemt, but its subfolders are Happy"):
-        list_class_folder(tmp_path, parse_map(["contemt="]))
+        read(tmp_path, ["contemt="])
 
 
-def test_hidden_files_and_litter_do_not_count_and_other_files_are_counted(tmp_path):
+def test_hidden_files_and_litter_do_not_count_and_other_files_are_counted(tmp_path, read):
     write(tmp_path / "sad" / "1.png")
     for name in (".git/x.png", "sad/.hidden.png", "sad/Thumbs.db", "__MACOSX/sad/1.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("litter")
     for name in ("README.txt", "outside.png", "sad/landmarks.txt"):
         (tmp_path / name).write_text("other")
-    listing = list_class_folder(tmp_path, {})
+    content = read(tmp_path)
 
-    assert [str(file) for _, file in listing.files] == ["sad/1.png"]
-    assert listing.num_other_files == 3
+    assert content.table["file"].tolist() == ["sad/1.png"]
+    assert content.layout.num_passed_over == 3
+    assert len(content.layout.litter) == 4
 
 
-def test_bad_images_are_named_with_the_reason(tmp_path):
+def test_bad_images_are_named_with_the_reason(tmp_path, read):
     write(tmp_path / "sad" / "good.png")
     write(tmp_path / "sad" / "huge.png", np.zeros((200, 200), np.uint8))
     (tmp_path / "sad" / "cut.jpg").write_bytes(cv2.imencode(".jpg", np.zeros((50, 50), np.uint8))[1][:-40])
@@ -153,20 +163,20 @@ def test_bad_images_are_named_with_the_reason(tmp_path):
     assert "more than download.max_member_bytes 4,000" in reasons["long.png"]
 
 
-def test_a_share_of_bad_images_that_is_too_large_is_an_error_that_names_some(tmp_path):
+def test_a_share_of_bad_images_that_is_too_large_is_an_error_that_names_some(tmp_path, read):
     for number in range(18):
         write(tmp_path / "sad" / f"{number:02}.png")
     for number in range(2):
         (tmp_path / "sad" / f"x{number}.png").write_bytes(b"")
     content = read(tmp_path)
 
-    check_usable(content, path=tmp_path, max_bad_share=0.1)
+    check_usable(content, max_bad_share=0.1)
     with pytest.raises(DataError, match=r"2 of 20 images .* share 0.05 of --max-bad-share") as caught:
-        check_usable(content, path=tmp_path, max_bad_share=0.05)
+        check_usable(content, max_bad_share=0.05)
     assert "sad/x0.png: empty (0 bytes)" in str(caught.value)
 
 
-def test_pictures_without_a_face_are_named_and_are_not_bad(tmp_path):
+def test_pictures_without_a_face_are_named_and_are_not_bad(tmp_path, read):
     pictures = draw_pictures(2, side=80)
     write(tmp_path / "sad" / "face.png", pictures[0])
     write(tmp_path / "sad" / "wall.png", pictures[1])
@@ -179,37 +189,53 @@ def test_pictures_without_a_face_are_named_and_are_not_bad(tmp_path):
     assert content.bad_images == ()
     nothing = read(tmp_path, cut=lambda picture: None)
     with pytest.raises(DataError, match=r"no face was found in any of 2 pictures.*--faces whole"):
-        check_usable(nothing, path=tmp_path, max_bad_share=0.05)
+        check_usable(nothing, max_bad_share=0.05)
 
 
-def test_names_that_are_no_utf_8_are_escaped(tmp_path):
+def test_names_that_are_no_utf_8_are_escaped(tmp_path, read):
     write(tmp_path / "sad" / os.fsdecode(b"\xff.png"))
 
     assert read(tmp_path).table["file"].tolist() == ["sad/\\xff.png"]
 
 
 @pytest.mark.parametrize(
-    ("names", "error", "message"),
+    ("names", "message"),
     [
-        ([], SourceError, "has no subfolder"),
-        (["1.png"], SourceError, "has no subfolder"),
-        (["sad/notes.txt"], DataError, "no image file in the classes sad"),
-        (["train/sad/1.png"], SourceError, "train: no known class"),
+        ([], r"holds no image \(found: no file\)"),
+        (["1.png"], "1 images lie in no class folder"),
+        (["sad/notes.txt"], r"holds no image \(found: 1 .txt\)"),
+        (["train/contempt/1.png"], r"contempt \(1 image\): no known class"),
     ],
 )
-def test_a_folder_that_cannot_be_scored_says_why(tmp_path, names, error, message):
+def test_a_folder_that_cannot_be_scored_says_why(tmp_path, read, names, message):
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")
 
-    with pytest.raises(error, match=message):
-        list_class_folder(tmp_path, {})
+    with pytest.raises(DataError, match=message):
+        read(tmp_path)
 
 
-def test_a_missing_folder_and_a_file_are_told_apart(tmp_path):
-    (tmp_path / "file").write_text("x")
-
+def test_a_missing_folder_says_what_is_expected(tmp_path, read):
     with pytest.raises(SourceError, match="absent: not found; --data takes"):
-        list_class_folder(tmp_path / "absent", {})
-    with pytest.raises(SourceError, match="file: is no folder; --data takes"):
-        list_class_folder(tmp_path / "file", {})
+        read(tmp_path / "absent")
+
+
+def test_links_inside_the_folder_are_followed_and_others_refused(tmp_path, read):
+    write(tmp_path / "in" / "all" / "1.png")
+    (tmp_path / "in" / "sad").mkdir()
+    (tmp_path / "in" / "sad" / "1.png").symlink_to("../all/1.png")
+    (tmp_path / "in" / "happy").symlink_to("all")
+    assert read(tmp_path / "in", ["all="]).table["file"].tolist() == ["happy/1.png", "sad/1.png"]
+
+    write(tmp_path / "out" / "1.png")
+    (tmp_path / "in" / "fear").symlink_to(tmp_path / "out")
+    with pytest.raises(SourceError, match=r"fear is a link that leads out of the folder.*cp -rL"):
+        read(tmp_path / "in", ["all="])
+
+
+def test_a_link_to_a_folder_that_holds_it_is_refused(tmp_path, read):
+    write(tmp_path / "sad" / "1.png")
+    (tmp_path / "sad" / "more").symlink_to("..")
+    with pytest.raises(SourceError, match="sad/more is a link to a folder that holds it"):
+        read(tmp_path)

@@ -91,6 +91,7 @@ def test_assign_subsets_random_gives_each_class_its_shares(usage, labels, groups
     ("scheme", "sides"), [("paper", ("train", "val")), ("random", ("train", "val", "test"))]
 )
 def test_assign_subsets_never_divides_a_group(usage, labels, groups, split_params, scheme, sides):
+    usage = np.full(NUM_IMAGES, "Training") if scheme == "random" else usage
     subsets = assign_subsets(usage, labels, groups, params=split_params(scheme=scheme), seed=3)
     drawn = np.isin(subsets, sides)
     pairs = set(zip(groups[drawn].tolist(), subsets[drawn].tolist(), strict=True))
@@ -100,12 +101,20 @@ def test_assign_subsets_never_divides_a_group(usage, labels, groups, split_param
 @pytest.mark.parametrize("scheme", ["paper", "random"])
 def test_assign_subsets_depends_on_the_seed_and_not_on_row_order(usage, labels, groups, split_params, scheme):
     params = split_params(scheme=scheme)
+    usage = np.full(NUM_IMAGES, "Training") if scheme == "random" else usage
     subsets = assign_subsets(usage, labels, groups, params=params, seed=3)
     order = np.random.default_rng(9).permutation(NUM_IMAGES)
     shuffled = assign_subsets(usage[order], labels[order], groups[order], params=params, seed=3)
     assert shuffled.tolist() == subsets[order].tolist()
     other = assign_subsets(usage, labels, groups, params=params, seed=4)
     assert other.tolist() != subsets.tolist()
+
+
+def test_assign_subsets_random_takes_no_image_that_was_published_for_tests(
+    usage, labels, groups, split_params
+):
+    with pytest.raises(DataError, match=r"split.scheme random: draws .* some are PublicTest and PrivateTest"):
+        assign_subsets(usage, labels, groups, params=split_params(scheme="random"), seed=3)
 
 
 @pytest.mark.parametrize("scheme", ["paper", "kaggle"])

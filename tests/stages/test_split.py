@@ -142,7 +142,9 @@ def test_split_drops_what_the_options_name(run, tmp_path, table):
 
 @pytest.mark.parametrize("scheme", ["paper", "random"])
 def test_split_is_the_same_for_other_row_orders_and_file_names(run, tmp_path, table, scheme):
-    run(scheme=scheme)
+    if scheme == "random":  # takes no published test images
+        table = table.with_column("usage", ["Training"] * len(table))
+    run(scheme=scheme, raw=table)
     first = read_manifest(tmp_path)
     order = np.random.default_rng(0).permutation(len(table))
     names = np.array([f"row_{row:04}" for row in range(len(table))])
@@ -186,6 +188,12 @@ def test_split_refuses_an_empty_subset_and_writes_nothing(run, tmp_path, table):
         run(filtered=table.take(table["usage"] == "Training"))
     assert not (tmp_path / "split").exists()
     assert not (tmp_path / "reports").exists()
+
+
+def test_split_names_the_schemes_that_fit_before_it_looks_for_duplicates(run, tmp_path, table):
+    with pytest.raises(DataError, match=r"split.scheme kaggle: needs .* PrivateTest.*use split.scheme paper"):
+        run(scheme="kaggle", raw=table.take(table["usage"] != "PrivateTest"))
+    assert not (tmp_path / "split").exists()
 
 
 def test_split_names_a_missing_input(run, tmp_path, table, sample_params):

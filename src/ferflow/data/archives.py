@@ -11,18 +11,18 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
-import os
 import re
 import stat
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn, cast
 
 from ferflow.data.bounds import check_count, check_ratio, check_size, check_total
+from ferflow.data.folder_source import list_folder, read_folder
+from ferflow.data.members import Member, printable, refuse_kind, unreadable
 from ferflow.data.tar_stream import END_OF_ARCHIVE, BoundedStream
 from ferflow.errors import SourceError
 from ferflow.params import DownloadParams
@@ -32,6 +32,7 @@ _GZIP_START, _BZIP2_START, _XZ_START = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00"
 _ZIP_NAME_IS_UTF8 = 0x800
 _ZIP_ENCRYPTED = 0x1
 _ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_START_BYTES = 512
 _DRIVE = re.compile(r"^[A-Za-z]:")
 # All that the readers raise on damaged input. RecursionError: a tar of nothing but nested headers;
 # MemoryError: an xz header that asks for gigabytes of dictionary.
@@ -49,20 +50,6 @@ _DAMAGE = (
 )
 
 
-@dataclass(frozen=True)
-class Member:
-    """One file of a source.
-
-    Attributes:
-        name: Path inside the source with `/`; bytes that are no UTF-8 and characters that
-            cannot be printed are written as escapes (backslash, x, two hex digits).
-        content: Its bytes.
-    """
-
-    name: str
-    content: bytes
-
-
 def read_members(path: Path, bounds: DownloadParams, *, wanted: Callable[[str], bool]) -> Iterator[Member]:
     """Yield the wanted files of a zip, a tar (plain, gz, bz2, xz) or a folder.
 
@@ -75,51 +62,40 @@ def read_members(path: Path, bounds: DownloadParams, *, wanted: Callable[[str], 
         SourceError: The source is missing, damaged, over a bound, or holds a refused member.
     """
     if path.is_dir():
-        return _read_folder(path, bounds, wanted)
-    try:
-        with path.open("rb") as stream:
-            start = stream.read(len(_XZ_START))
-    except OSError as error:
-        raise _unreadable(path, error) from error
+        return read_folder(path, bounds, wanted)
+    start = _start_of(path)
     if start.startswith(_ZIP_STARTS):
         return _read_zip(path, bounds, wanted)
     return _read_tar(path, bounds, wanted, start)
 
 
-def _read_folder(path: Path, bounds: DownloadParams, wanted: Callable[[str], bool]) -> Iterator[Member]:
-    count = total = 0
-    for file, status in _walk(path):
-        name = printable(os.fsencode(file.relative_to(path).as_posix()))
-        count += 1
-        check_count(path, count, bounds)
-        if not stat.S_ISREG(status.st_mode):
-            _refuse_kind(path, name, "a link" if stat.S_ISLNK(status.st_mode) else "a special file")
-        if not wanted(name):
-            continue
-        check_size(path, name, status.st_size, bounds)
-        try:
-            with file.open("rb") as stream:
-                content = stream.read(bounds.max_member_bytes + 1)
-        except OSError as error:
-            raise _unreadable(path / name, error) from error
-        check_size(path, name, len(content), bounds)
-        total += len(content)
-        check_total(path, total, bounds)
-        yield Member(name, content)
+def known_names(path: Path, bounds: DownloadParams) -> list[str] | None:
+    """Names of all files of a folder or a zip; None for a tar, which tells them only while it is read.
+
+    Raises:
+        SourceError: As of `read_members`.
+    """
+    if path.is_dir():
+        return [file.name for file in list_folder(path, bounds)]
+    if _start_of(path).startswith(_ZIP_STARTS):
+        names: list[str] = []
+
+        def note(name: str) -> bool:
+            names.append(name)
+            return False
+
+        for _ in _read_zip(path, bounds, note):
+            pass
+        return names
+    return None
 
 
-def _walk(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """All that is no folder under `path`, in the order of names; links are not followed."""
+def _start_of(path: Path) -> bytes:
     try:
-        entries = sorted(os.scandir(path), key=lambda entry: entry.name)
-        statuses = [entry.stat(follow_symlinks=False) for entry in entries]
+        with path.open("rb") as stream:
+            return stream.read(_START_BYTES)
     except OSError as error:
-        raise _unreadable(path, error) from error
-    for entry, status in zip(entries, statuses, strict=True):
-        if stat.S_ISDIR(status.st_mode):
-            yield from _walk(path / entry.name)
-        else:
-            yield path / entry.name, status
+        raise unreadable(path, error) from error
 
 
 def _read_zip(path: Path, bounds: DownloadParams, wanted: Callable[[str], bool]) -> Iterator[Member]:
@@ -151,7 +127,7 @@ def _check_zip_directory(
         if name.endswith("/") or kind == stat.S_IFDIR:
             continue
         if kind not in (0, stat.S_IFREG):
-            _refuse_kind(path, name, "a link" if kind == stat.S_IFLNK else "a special file")
+            refuse_kind(path, name, "a link" if kind == stat.S_IFLNK else "a special file")
         if not wanted(name):
             continue
         if info.flag_bits & _ZIP_ENCRYPTED:
@@ -208,7 +184,7 @@ def _read_tar_members(
         if info.isdir():
             continue
         if not info.isreg() or info.issparse():
-            _refuse_kind(path, name, "a link" if info.issym() or info.islnk() else "a special member")
+            refuse_kind(path, name, "a link" if info.issym() or info.islnk() else "a special member")
         if wanted(name):
             check_size(path, name, info.size, bounds)
             stream.seek(info.offset_data)
@@ -231,28 +207,11 @@ def _unpacked(path: Path, start: bytes) -> IO[bytes]:
     return path.open("rb")
 
 
-def printable(name: bytes) -> str:
-    """A name as text that can be printed and stored: other bytes and characters become escapes."""
-    text = name.decode("utf-8", "backslashreplace")
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
-    )
-
-
 def _check_name(path: Path, name: str) -> None:
     if name.startswith("/") or _DRIVE.match(name):
         raise SourceError(f"{path}: member {name} has an absolute path; repack it with relative names")
     if ".." in name.split("/"):
         raise SourceError(f"{path}: member {name} climbs out with '..'; do not trust this archive")
-
-
-def _refuse_kind(path: Path, name: str, kind: str) -> NoReturn:
-    raise SourceError(
-        f"{path}: {name} is {kind}, expected files and folders only; take it out or copy its file"
-    )
 
 
 def _refuse_damage(path: Path, kind: str, error: BaseException) -> NoReturn:
@@ -261,9 +220,3 @@ def _refuse_damage(path: Path, kind: str, error: BaseException) -> NoReturn:
         f"{path}: not a readable {kind} archive ({reason}); it is damaged or cut short, or of another "
         "kind (expected zip, tar, tar.gz, tar.bz2, tar.xz or a folder): fetch it again"
     ) from error
-
-
-def _unreadable(path: Path, error: OSError) -> SourceError:
-    if isinstance(error, FileNotFoundError):
-        return SourceError(f"{path}: not found; set download.path to the archive or folder")
-    return SourceError(f"{path}: cannot be read ({error.strerror or error}); see its permissions")

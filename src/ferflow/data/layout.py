@@ -1,23 +1,24 @@
-"""What a path inside a source says: the image's label and usage, by the Kaggle layout.
+"""What the paths inside a source say: each image's emotion and usage, read off all of them together.
 
-`train/<emotion>/<file>` and `test/<emotion>/<file>`, or `<emotion>/<file>` for data without a
-split; folders above that are dropped. The usage comes from the file name where it starts as
-FER-2013's do (`Training_`, `PublicTest_`, `PrivateTest_`), else from the folder: train is
-Training, test is PrivateTest, no folder is Training.
+A path is folders and a file name. One of the folders names the class (`ferflow.data.class_names`), one
+may name the subset (`ferflow.data.subset_names`), in either order and at any depth; folders above, between
+and below (a person, a session) do not matter. FER-2013's own file names (`Training_`, `PublicTest_`,
+`PrivateTest_`) name the usage as well. What cannot be told is one error that says what was found.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ferflow.errors import DataError
-from ferflow.labels import EMOTIONS, USAGES
-
-_SUBSET_USAGES = {"train": ("Training",), "test": ("PrivateTest", "PublicTest")}  # the first by default
-_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
-# What operating systems leave in every folder; names with a leading dot are passed over, too.
-_LITTER = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
+from ferflow.data.file_names import has_image_name, is_litter
+from ferflow.data.folders import Folder, MapLike, is_left_out, num_shared, with_classes
+from ferflow.data.reading_errors import LayoutError, Wording, no_image_error, some
+from ferflow.data.subset_folders import usage_of_file, with_subsets
+from ferflow.data.subset_names import USAGE_OF
+from ferflow.errors import DataError, SourceError
 
 
 @dataclass(frozen=True)
@@ -25,84 +26,238 @@ class Place:
     """Where an image belongs.
 
     Attributes:
-        file: Path from `train`, `test` or the emotion's folder on, such as
+        file: Path inside the source, without the folders that all images share, such as
             `train/angry/Training_3908.jpg`.
         label: One of `EMOTIONS`.
         usage: One of `USAGES`.
-        subset: `train`, `test`, or "" for a layout without those folders.
+        folder: The class folder as it is called.
+        tail: The path from the subset's or the class's folder on.
     """
 
     file: str
     label: str
     usage: str
-    subset: str
+    folder: str = ""
+    tail: str = ""
 
 
-def place_of(name: str, *, source: Path) -> Place | None:
-    """Read the place off a path inside a source.
+@dataclass(frozen=True)
+class Layout:
+    """How a source is read.
+
+    Attributes:
+        places: Path inside the source, as `plain_path` writes it, to its place; images that are passed over
+            or left out have none.
+        classes: Class folder to its emotion; None for a folder that is left out.
+        subsets: Subset folder to the usages that its images have; empty where there is none.
+        num_by_folder: Class folder to its images.
+        left_out: Images in folders that the map leaves out.
+        outside: Images beside the class folders, which are passed over.
+        litter: Hidden files and what operating systems leave behind.
+        others: Files that are no images by their names.
+        remarks: What a reader should be told.
+    """
+
+    places: Mapping[str, Place]
+    classes: Mapping[str, str | None]
+    subsets: Mapping[str, tuple[str, ...]]
+    num_by_folder: Mapping[str, int]
+    left_out: tuple[str, ...]
+    outside: tuple[str, ...]
+    litter: tuple[str, ...]
+    others: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def num_passed_over(self) -> int:
+        """Files that are no part of the data: other files, and images beside the classes."""
+        return len(self.outside) + len(self.others)
+
+
+def is_candidate(name: str) -> bool:
+    """Whether a path may be an image of the data set; the others need not be read."""
+    return has_image_name(name) and not any(is_litter(part) for part in path_parts(name))
+
+
+def read_layout(names: Iterable[str], *, source: Path, mapping: MapLike, wording: Wording) -> Layout:
+    """Read the places of all images off their paths.
 
     Args:
-        name: Path with `/`.
-        source: What holds it, for the message.
-
-    Returns:
-        None for a file that is no part of the data set: hidden ones, operating systems' litter,
-        and files outside the emotions' folders that are no images.
+        names: Paths with `/`, of all files.
+        source: What holds them: for messages, and its own name may be that of a subset.
+        mapping: Of `parse_map`; wins over the known names.
+        wording: What messages call the map.
 
     Raises:
-        DataError: An image lies in a folder that is no emotion, or name and folder disagree.
+        DataError: There is no image; a class or a subset is unknown; a path names two; some images lie
+            in a subset's folder and some do not; name and folder contradict.
+        SourceError: The map names what is not there.
     """
-    parts = [part for part in name.split("/") if part not in ("", ".")]
-    if any(part.startswith(".") or part.lower() in _LITTER for part in parts):
-        return None
-    label = parts[-2].lower() if len(parts) > 1 else ""
-    subset = parts[-3].lower() if len(parts) > 2 else ""
-    if label not in EMOTIONS:
-        if not name.lower().endswith(_IMAGE_SUFFIXES):
-            return None
+    folders, litter, others = _sort(names, source)
+    _check_map(folders, source=source, mapping=mapping, wording=wording)
+    left_out = [folder for folder in folders if is_left_out(folder, mapping)]
+    used = [folder for folder in folders if not is_left_out(folder, mapping)]
+    if not used:
         raise DataError(
-            f"{source}: {name} lies in folder {'/'.join(parts[:-1]) or '.'}, which is no emotion; expected "
-            f"train/<emotion>/, test/<emotion>/ or <emotion>/ with emotions {', '.join(EMOTIONS)}; "
-            "rename the folder or take it out"
+            f"{source}: {wording.key} leaves out every image; take an entry away from {wording.key}"
         )
-    if subset not in _SUBSET_USAGES:
-        subset = ""
-    file = "/".join(parts[-3:] if subset else parts[-2:])
-    return Place(file, label, _usage_of(parts[-1], subset, name, source), subset)
+    classed, outside = with_classes(used, source=source, mapping=mapping, wording=wording)
+    shared = num_shared([folder.parts for folder in classed])
+    classed = [replace(folder, num_shared=shared) for folder in classed]
+    placed = with_subsets(classed, source=source, mapping=mapping, wording=wording)
+    remarks = _check_names(placed, source)
+    has_validation = any(folder.kind in ("val", "public") for folder in placed)
+    places = {
+        name: place for folder in placed for name, place in _places(folder, has_validation=has_validation)
+    }
+    classes: dict[str, str | None] = {folder.parts[folder.class_index]: folder.label for folder in placed}
+    counts = Counter(place.folder for place in places.values())
+    for folder in left_out:
+        part = next(part for part in folder.parts if mapping.get(part.strip().lower(), "") is None)
+        classes[part] = None
+        counts[part] += len(folder.files)
+    return Layout(
+        places=places,
+        classes=dict(sorted(classes.items())),
+        subsets=_subsets(placed, places),
+        num_by_folder=counts,
+        left_out=_names(left_out),
+        outside=_names(outside),
+        litter=tuple(litter),
+        others=tuple(others),
+        remarks=tuple(remarks),
+    )
 
 
-def _usage_of(file_name: str, subset: str, name: str, source: Path) -> str:
-    allowed = _SUBSET_USAGES.get(subset, USAGES)
-    for usage in USAGES:
-        if file_name.startswith(f"{usage}_"):
-            if usage not in allowed:
-                raise DataError(
-                    f"{source}: {name} is named {usage} but lies in {subset}/, which holds "
-                    f"{' and '.join(sorted(allowed))}; move or rename it"
+def plain_path(name: str) -> str:
+    """A path without `.` and doubled slashes."""
+    return "/".join(path_parts(name))
+
+
+def path_parts(name: str) -> list[str]:
+    """The parts of a path, `.` and empty ones left out."""
+    return [part for part in name.split("/") if part not in ("", ".")]
+
+
+def _sort(names: Iterable[str], source: Path) -> tuple[list[Folder], list[str], list[str]]:
+    """Folders of images, litter and other files."""
+    files: dict[tuple[str, ...], list[str]] = {}
+    litter: list[str] = []
+    others: list[str] = []
+    for name in names:
+        parts = path_parts(name)
+        if any(is_litter(part) for part in parts):
+            litter.append(name)
+        elif has_image_name(name):
+            files.setdefault(tuple(parts[:-1]), []).append(parts[-1])
+        else:
+            others.append(name)
+    if not files:
+        raise no_image_error(source, [*others, *litter])
+    for folder, inside in files.items():  # the same name twice, as a zip may have it
+        twice = [name for name, count in Counter(inside).items() if count > 1]
+        if twice:
+            raise DataError(
+                f"{source}: holds {'/'.join((*folder, twice[0]))} twice; take one out or rename it"
+            )
+    shared = num_shared(list(files))
+    folders = [Folder(parts, tuple(inside), shared) for parts, inside in files.items()]
+    return sorted(folders, key=lambda folder: folder.parts), litter, others
+
+
+def _check_map(folders: Sequence[Folder], *, source: Path, mapping: MapLike, wording: Wording) -> None:
+    present = {part.strip().lower(): part for folder in folders for part in folder.parts}
+    absent = sorted(set(mapping) - set(present))
+    if absent:
+        raise SourceError(
+            f"{source}: {wording.key} names {some(absent)}, but its subfolders are "
+            f"{some(sorted(present.values())) or 'none'}; mend the names"
+        )
+
+
+def _check_names(folders: Sequence[Folder], source: Path) -> list[str]:
+    """See that FER-2013's own file names do not say that a test image lies in a training folder."""
+    remarks = []
+    for folder in folders:
+        said = Counter(usage_of_file(file) for file in folder.files)
+        if not folder.kind and 0 < said[""] < len(folder.files):
+            name = next(file for file in folder.files if not usage_of_file(file))
+            raise LayoutError(
+                f"{source}: {folder.path}/{name} is not named after a usage as others there are "
+                "(Training_, PublicTest_, PrivateTest_); rename it or take it out"
+            )
+        wrong = _CONTRADICTIONS.get(folder.kind, ())
+        for usage in wrong:
+            if said[usage]:
+                name = next(file for file in folder.files if usage_of_file(file) == usage)
+                part = folder.parts[folder.subset_index] if folder.subset_index is not None else source.name
+                raise LayoutError(
+                    f"{source}: {folder.path}/{name} is named {usage} but lies in {part}/; move or rename it"
                 )
-            return usage
-    return allowed[0]
-
-
-def check_places(places: list[Place], *, source: Path) -> None:
-    """See that the images of a source fit together.
-
-    Raises:
-        DataError: There is no image, layouts with and without train/ and test/ are mixed, or two
-            images share a path.
-    """
-    if not places:
-        raise DataError(
-            f"{source}: holds no image in a folder train/<emotion>/, test/<emotion>/ or <emotion>/ with "
-            f"emotions {', '.join(EMOTIONS)}; see that it is the right one (a .csv needs download.source csv)"
+        if folder.kind not in ("", "train") and said["Training"]:
+            remarks.append(
+                f"{said['Training']:,} images in {folder.path} are named Training_: the folder counts"
+            )
+    named = {bool(usage_of_file(file)) for folder in folders if not folder.kind for file in folder.files}
+    if len(named) > 1:
+        raise LayoutError(
+            f"{source}: some images are named after a usage (Training_, PublicTest_, PrivateTest_) and some "
+            "are not, so the subset of the others cannot be told; put them into folders train, val and test"
         )
-    bare = next((place for place in places if not place.subset), None)
-    if bare is not None and any(place.subset for place in places):
-        raise DataError(
-            f"{source}: {bare.file} lies outside train/ and test/, others inside; use one of the two layouts"
+    return remarks
+
+
+_CONTRADICTIONS = {
+    "train": ("PublicTest", "PrivateTest"),
+    "val": ("PrivateTest",),
+    "public": ("PrivateTest",),
+    "private": ("PublicTest",),
+}
+
+
+def _places(folder: Folder, *, has_validation: bool) -> Iterable[tuple[str, Place]]:
+    """Path and place of each image in a folder."""
+    first = (
+        folder.class_index if folder.subset_index is None else min(folder.class_index, folder.subset_index)
+    )
+    start = min(folder.num_shared, first)
+    whole, kept, tail = (
+        "".join(f"{part}/" for part in parts)
+        for parts in (folder.parts, folder.parts[start:], folder.parts[first:])
+    )
+    label, called = folder.label, folder.parts[folder.class_index]
+    for file in folder.files:
+        said = usage_of_file(file)
+        usage = USAGE_OF.get(folder.kind) or said or "Training"
+        if folder.kind == "test" and said == "PublicTest" and not has_validation:
+            usage = said  # Kaggle's folder `test` holds both
+        yield whole + file, Place(kept + file, label, usage, called, tail + file)
+
+
+def _subsets(folders: Sequence[Folder], places: Mapping[str, Place]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, set[str]] = {}
+    for folder in folders:
+        if folder.subset_index is not None:
+            usages = {places[name].usage for name in folder.names()}
+            found.setdefault(folder.parts[folder.subset_index], set()).update(usages)
+    return {name: tuple(sorted(found[name])) for name in sorted(found)}
+
+
+def _names(folders: Sequence[Folder]) -> tuple[str, ...]:
+    return tuple(name for folder in folders for name in folder.names())
+
+
+def remarks_on(layout: Layout) -> list[str]:
+    """What a reader should be told of how a source was read, a sentence each."""
+    said = list(layout.remarks)
+    if layout.others:
+        said.append(
+            f"{len(layout.others):,} files are no images by their names and were passed over, such as "
+            f"{layout.others[0]}"
         )
-    seen: set[str] = set()
-    for place in places:
-        if place.file in seen:
-            raise DataError(f"{source}: holds {place.file} twice; take one out or rename it")
-        seen.add(place.file)
+    if layout.outside:
+        said.append(
+            f"{len(layout.outside):,} images lie beside the class folders and were passed over, such as "
+            f"{layout.outside[0]}"
+        )
+    return said

@@ -18,10 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ferflow.data.archives import read_members
+from ferflow.data.class_names import parse_map
 from ferflow.data.fer_csv import read_fer_csv
-from ferflow.data.images import BadImageError, decode_face
-from ferflow.data.layout import Place, check_places, place_of
+from ferflow.data.layout import Layout, Place
+from ferflow.data.reading import BadImage, read_pictures
+from ferflow.data.reading_errors import Wording
 from ferflow.data.store import Images, ImageTable, pixel_hashes
 from ferflow.errors import SourceError
 from ferflow.files import sha256_of
@@ -33,19 +34,18 @@ KAGGLE_DATA_SET = "msambare/fer2013"
 
 
 @dataclass(frozen=True)
-class BadImage:
-    """An image that cannot be used: its path or CSV row, and why."""
-
-    name: str
-    reason: str
-
-
-@dataclass(frozen=True)
 class SourceContent:
-    """What a source holds: the usable images, and the others by name."""
+    """What a source holds.
+
+    Attributes:
+        table: The usable images.
+        bad_images: The others, by name.
+        layout: How a folder or archive was read.
+    """
 
     table: ImageTable
     bad_images: tuple[BadImage, ...]
+    layout: Layout | None = None
 
 
 def read_source(params: DownloadParams, *, seed: int) -> SourceContent:
@@ -97,34 +97,15 @@ def check_path(params: DownloadParams) -> None:
 
 
 def read_archive(path: Path, params: DownloadParams) -> SourceContent:
-    """Read a zip, a tar or a folder in the Kaggle layout.
+    """Read a zip, a tar or a folder of class folders.
 
     Raises:
         SourceError: It is missing, damaged, over a bound, or holds a refused member.
-        DataError: Its layout is not the expected one.
+        DataError: Its layout cannot be told.
     """
-    good: list[tuple[Place, Images]] = []
-    bad: list[BadImage] = []
-    places: list[Place] = []
-    place_by_name: dict[str, Place] = {}
-
-    def is_image(name: str) -> bool:
-        place = place_of(name, source=path)
-        if place is not None:
-            place_by_name[name] = place
-        return place is not None
-
-    for member in track(read_members(path, params, wanted=is_image), total=None, label="reading images"):
-        place = place_by_name[member.name]
-        places.append(place)
-        try:
-            good.append((place, decode_face(member.content, max_pixels=params.max_image_pixels)))
-        except BadImageError as error:
-            bad.append(BadImage(place.file, str(error)))
-    check_places(places, source=path)
-    good.sort(key=lambda item: item[0].file)
-    bad.sort(key=lambda item: item.name)
-    return SourceContent(_table([place for place, _ in good], [image for _, image in good]), tuple(bad))
+    mapping = parse_map(params.map, option=Wording().key)
+    found = read_pictures(path, params, mapping=mapping, wording=Wording(), cut=None)
+    return SourceContent(_table(found.places, found.faces), found.bad_images, found.layout)
 
 
 def _read_csv(path: Path, params: DownloadParams) -> SourceContent:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferflow.data.duplicates import Groups
+from ferflow.data.schemes import check_scheme
 from ferflow.data.store import Column
 from ferflow.errors import DataError
 from ferflow.labels import EMOTIONS, USAGES
@@ -48,7 +49,8 @@ def assign_subsets(
 
     Scheme `paper` draws validation images from usage Training and tests on PublicTest and
     PrivateTest. Scheme `kaggle` follows the published usages. Scheme `random` draws test images
-    from all, then validation images from the rest. A draw never divides a group.
+    from all, then validation images from the rest, and takes no images that were published for tests: none
+    of those may come to be trained on. A draw never divides a group.
 
     Args:
         usage: (N,) published subset of each image; only scheme `random` takes any other value.
@@ -61,14 +63,17 @@ def assign_subsets(
         (N,) of "train", "val" or "test".
 
     Raises:
-        DataError: The scheme needs published usages and a row has none.
+        DataError: The scheme does not fit the usages.
     """
+    if params.scheme == "random":
+        check_scheme(set(usage.tolist()), params.scheme)  # whoever calls: test images never train
+    else:
+        _check_usages(usage, params.scheme)
     generator = np.random.default_rng(seed)
     subsets = np.full(len(usage), "train", dtype="<U7")
     if params.scheme == "random":
         subsets[draw_groups(labels, groups, share=params.test_share, generator=generator)] = "test"
     else:
-        _check_usages(usage, params.scheme)
         subsets[usage == "PublicTest"] = "val" if params.scheme == "kaggle" else "test"
         subsets[usage == "PrivateTest"] = "test"
     if params.scheme != "kaggle":

@@ -14,12 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ferflow.data.detector import Detector, load_detector
-from ferflow.data.sources import BadImage, SourceContent, check_path, read_source
+from ferflow.data.layout import remarks_on
+from ferflow.data.reading import BadImage
+from ferflow.data.schemes import SCHEMES, missing_usages
+from ferflow.data.sources import SourceContent, check_path, read_source
 from ferflow.data.store import ImageTable
 from ferflow.errors import DataError
 from ferflow.files import atomic_directory, write_json
 from ferflow.labels import EMOTIONS, USAGES
 from ferflow.params import DownloadParams
+from ferflow.progress import say
 
 _NUM_NAMED = 5
 
@@ -34,6 +38,8 @@ class DownloadReport:
         images: Number of images by emotion and usage.
         data_sha256: Of the sorted pixel hashes: equal for the same pictures from any source.
         bad_images: Those that were left out, with the reason.
+        passed_over: Number of files that are no part of the data: no images by their names, outside the
+            class folders, litter of operating systems; and of images that `download.map` leaves out.
         detector: `yunet` or `haar`.
         detector_sha256: Of its file; None for haar.
     """
@@ -43,6 +49,7 @@ class DownloadReport:
     images: dict[str, dict[str, int]]
     data_sha256: str
     bad_images: tuple[BadImage, ...]
+    passed_over: dict[str, int]
     detector: str
     detector_sha256: str | None
 
@@ -73,12 +80,14 @@ def run(params: DownloadParams, *, seed: int, output_dir: Path, report_path: Pat
     check_bad_share(content, max_bad_share=params.max_bad_share, origin=origin)
     counts = count_images(content.table)
     check_classes(counts, origin=origin)
+    _say_how_it_was_read(content, counts)
     report = DownloadReport(
         source=params.source,
         num_images=len(content.table),
         images=counts,
         data_sha256=data_digest(content.table),
         bad_images=content.bad_images,
+        passed_over=count_passed_over(content),
         detector=detector.kind,
         detector_sha256=detector.sha256,
     )
@@ -116,17 +125,45 @@ def check_classes(counts: dict[str, dict[str, int]], *, origin: str) -> None:
     """See that every emotion can be learnt.
 
     Raises:
-        DataError: An emotion has no image, or none for training where others have.
+        DataError: An emotion has no image or none for training, or nothing is for training.
     """
     empty = [emotion for emotion in EMOTIONS if not any(counts[emotion].values())]
-    has_training = any(counts[emotion]["Training"] for emotion in EMOTIONS)
     untrained = [emotion for emotion in EMOTIONS if not counts[emotion]["Training"]]
-    if empty or (has_training and untrained):
+    if len(untrained) == len(EMOTIONS) and len(empty) < len(EMOTIONS):
+        raise DataError(
+            f"{origin}: every image is of a test or validation folder, and those never train; give the "
+            "folder that holds the training images too, or score these with 'ferflow evaluate --data'"
+        )
+    if untrained:
         kind = "image" if empty else "training image"
         raise DataError(
             f"{origin}: no {kind} of {', '.join(empty or untrained)}; "
             "every emotion needs images: add them to the source"
         )
+
+
+def count_passed_over(content: SourceContent) -> dict[str, int]:
+    """Why files are no part of the data, to their number."""
+    found = content.layout
+    if found is None:
+        return {}
+    return {
+        "no_image_name": len(found.others),
+        "outside_classes": len(found.outside),
+        "litter": len(found.litter),
+        "left_out_by_map": len(found.left_out),
+    }
+
+
+def _say_how_it_was_read(content: SourceContent, counts: dict[str, dict[str, int]]) -> None:
+    if content.layout is not None:
+        for remark in remarks_on(content.layout):
+            say(remark)
+    present = {usage for by_usage in counts.values() for usage, count in by_usage.items() if count}
+    fitting = [scheme for scheme in SCHEMES if not missing_usages(present, scheme)]
+    if "kaggle" not in fitting:
+        usages = " and ".join(sorted(present))
+        say(f"all images are of usage {usages}: only split.scheme {' or '.join(fitting)} fits")
 
 
 def data_digest(table: ImageTable) -> str:

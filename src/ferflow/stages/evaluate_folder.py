@@ -17,12 +17,10 @@ import numpy as np
 
 from ferflow.data.class_folder import (
     ClassFolder,
-    Cut,
-    Listing,
     check_usable,
     count_by_folder,
-    read_class_folder,
 )
+from ferflow.data.layout import remarks_on
 from ferflow.data.store import Column, read_csv
 from ferflow.errors import DataError
 from ferflow.files import atomic_directory, sha256_of
@@ -46,22 +44,22 @@ class Pipeline:
 
 def run(
     params: Params,
-    listing: Listing,
+    content: ClassFolder,
     *,
     pipeline: Pipeline,
     output_dir: Path,
     max_bad_share: float,
-    cut: Cut | None = None,
+    was_cut: bool = False,
 ) -> EvaluateReport:
     """Score a folder and write figures, predictions, plots and the page.
 
     Args:
         params: Views, bins and bounds are as for the test subset.
-        listing: The folder's images.
+        content: The folder's images.
         pipeline: The network and what is known of it.
         output_dir: The folder that is replaced; its name is the name of the images.
         max_bad_share: Share of the images that may be bad.
-        cut: Finds the face in a picture; None: the picture is the face.
+        was_cut: Whether faces were found in pictures and cut out; otherwise a picture is a face.
 
     Raises:
         DataError: Too many images are bad, none is left, or a file of the pipeline is damaged.
@@ -70,13 +68,9 @@ def run(
     """
     from ferflow.model.network import load_network
 
+    check_usable(content, max_bad_share=max_bad_share)
     network = load_network(pipeline.model_path)
-    download = params.download
-    content = read_class_folder(
-        listing, max_pixels=download.max_image_pixels, max_bytes=download.max_member_bytes, cut=cut
-    )
-    check_usable(content, path=listing.path, max_bad_share=max_bad_share)
-    _say_what_is_missing(content, was_cut=cut is not None)
+    _say_what_is_missing(content, was_cut=was_cut)
     trained_on = _hashes_of_training(pipeline.split_dir)
     scored = _scored(content, trained_on or frozenset())
     temperature, thresholds = _known_confidence(pipeline)
@@ -87,12 +81,12 @@ def run(
     facts = {
         "name": output_dir.name,
         "model_sha256": sha256_of(pipeline.model_path),
-        "faces": "whole" if cut is None else "crop",
+        "faces": "crop" if was_cut else "whole",
         "num_leaked": None if trained_on is None else scored.num_exact,
         "num_bad_images": len(content.bad_images),
         "num_pictures_without_face": len(content.without_face),
-        "num_other_files": listing.num_other_files,
-        "classes": count_by_folder(listing, content),
+        "num_other_files": content.layout.num_passed_over,
+        "classes": count_by_folder(content),
         "bad_images": [asdict(bad) for bad in content.bad_images],
         "without_face": list(content.without_face),
     }
@@ -155,6 +149,8 @@ def _thresholds(figures: Mapping[str, Any]) -> dict[str, float | None]:
 
 def _say_what_is_missing(content: ClassFolder, *, was_cut: bool) -> None:
     num_bad, num_without = len(content.bad_images), len(content.without_face)
+    for remark in remarks_on(content.layout):
+        say(remark)
     if num_bad:
         say(f"{num_bad:,} images cannot be used, such as {content.bad_images[0].name}")
     if num_without:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferflow.data.duplicates import Groups, exact_groups, near_groups
+from ferflow.data.schemes import check_scheme
 from ferflow.data.split import (
     DROPPED,
     SUBSETS,
@@ -88,6 +89,7 @@ def run(
     """
     raw = ImageTable.read(raw_dir / "images.npz", raw_dir / "index.csv")
     faces = ImageTable.read(filtered_dir / "faces.npz", filtered_dir / "index.csv")
+    check_scheme(set(raw["usage"].tolist()), params.scheme)  # before the duplicates, which take a while
     kept = _rows_in_raw(raw, faces, filtered_dir)
     labels_raw = label_indices(raw["label"])
     exact_raw = exact_groups(raw["sha256"])
