@@ -15,12 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ferflow.errors import DataError, DetectorError, FerflowError, SourceError
 from tests.source_files import (
     Files,
-    cmyk_jpeg,
     csv_rows,
     encoded,
     face,
@@ -232,7 +229,6 @@ _FEW_PIXELS = " ".join(["7"] * 2303)
 _BIG_PIXEL = " ".join(["256"] * 2304)
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 229738\n"
 _CUT_JPEG = encoded(face(99))[:-300]
-_SIXTEEN_BITS = encoded(face(99).astype(np.uint16) * 257, ".png")
 
 BAD_INPUTS: dict[str, BadInput] = {
     "missing path": BadInput(
@@ -346,10 +342,6 @@ BAD_INPUTS: dict[str, BadInput] = {
         _with_image(b"GIF98a..."), DataError, (*_TOO_MANY_BAD, _ODD, "not a JPEG, PNG")
     ),
     "truncated image": BadInput(_with_image(_CUT_JPEG), DataError, (*_TOO_MANY_BAD, _ODD, "cut short")),
-    "16-bit image": BadInput(
-        _with_image(_SIXTEEN_BITS), DataError, (*_TOO_MANY_BAD, _ODD, "16 bits", "convert")
-    ),
-    "CMYK image": BadInput(_with_image(cmyk_jpeg()), DataError, (*_TOO_MANY_BAD, _ODD, "CMYK", "convert")),
     "image that claims 10^9 pixels": BadInput(
         _with_image(huge_png()), DataError, (*_TOO_MANY_BAD, _ODD, "40000x25000", "download.max_image_pixels")
     ),
