@@ -120,8 +120,8 @@ def measure(setting: dict[str, Any]) -> dict[str, Any]:
     from benchmarks.trainers import compare_with_bare_step, fresh_trainer, step_flops
 
     params = profile_params(setting["profile"], setting["changes"])
-    trainer = fresh_trainer(params)
-    figures = compare_with_bare_step(trainer, params, steps=setting["steps"], turns=setting["turns"])
+    trainer, network = fresh_trainer(params)
+    figures = compare_with_bare_step(trainer, network, params, steps=setting["steps"], turns=setting["turns"])
     device = jax.devices()[0].device_kind
     flops, peak = step_flops(trainer, params), peak_of(device, params.train.precision)
     steps_per_second = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import math
 import resource
 import time
@@ -17,10 +16,11 @@ from ferflow.data.subsets import LabelledImages
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
 from ferflow.model.averaging import averaged_weights
 from ferflow.model.backend import load_keras, set_up_process, use_xla
-from ferflow.model.checkpoint import CheckpointStore, variables_to_arrays
+from ferflow.model.checkpoint import CheckpointStore, CheckpointWriter, variables_to_arrays
+from ferflow.model.epochs import Epochs
 from ferflow.model.network import build_network
 from ferflow.model.state import TrainingState
-from ferflow.model.training import _fit_epoch, _save, _StepProgress, _validate, build_trainer
+from ferflow.model.training import StepProgress, _fit_epoch, _save, _validate, build_epochs, build_trainer
 from ferflow.params import Params
 
 keras = load_keras()
@@ -36,82 +36,59 @@ def random_images(number: int) -> LabelledImages:
     return LabelledImages(images, random.integers(0, len(EMOTIONS), number, dtype=np.uint8))
 
 
-def fresh_trainer(params: Params) -> Any:
-    """The compiled model that `ferflow train` fits, with new weights."""
+def fresh_trainer(params: Params) -> tuple[Any, Any]:
+    """The compiled model that `ferflow train` fits, with new weights, and its network."""
     set_up_process(params.seed, params.train.precision)
-    return build_trainer(build_network(params.model), params, num_images=EPOCH_IMAGES)
+    network = build_network(params.model)
+    return build_trainer(network, params, num_images=EPOCH_IMAGES), network
 
 
-class CutEpoch(_StepProgress):
-    """Ends an epoch of `fit` after some steps, and notes when the first one begins.
+def compare_with_bare_step(
+    trainer: Any, network: Any, params: Params, *, steps: int, turns: int
+) -> dict[str, Any]:
+    """Time `fit`, the epochs of `ferflow train`, and the bare step in turns.
 
-    Args:
-        num_steps: Steps until the end.
-    """
-
-    def __init__(self, num_steps: int) -> None:
-        super().__init__(num_steps)
-        self._num_steps = num_steps
-        self.first_began = now()
-
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Before the last step: Keras looks at the flag after each one."""
-        super().on_train_batch_begin(batch, logs)
-        if batch == 0:
-            self.first_began = now()
-        if batch == self._num_steps - 1:
-            self.model.stop_training = True
-
-
-def compare_with_bare_step(trainer: Any, params: Params, *, steps: int, turns: int) -> dict[str, Any]:
-    """Time `fit` and the bare step in turns.
-
-    An epoch of `fit` is that of FER-2013, cut after some steps. What it costs to begin one (the order,
-    the arrays, the data set, the garbage of the one before) is weighed as in a whole epoch. Every other
-    turn starts with the bare step.
+    An epoch of `fit` is that of so many steps, and all that it costs to begin and to end one is part of it.
+    Every other turn starts with the bare step.
 
     Args:
         trainer: Of `fresh_trainer`.
-        params: What it was built from.
-        steps: Of each of the two in a turn; at most those of an epoch.
-        turns: How many count; one before them compiles.
+        network: The network that goes with it.
+        params: What they were built from.
+        steps: Of each of the two in a turn; at most those of an epoch of FER-2013.
+        turns: How many count; two before them compile and choose how many steps a call takes.
 
     Returns:
         Images a second of both, the median ratio of `fit` to the bare step with the lowest and highest
         of a turn, the same of processor time (which other work on the machine changes less),
-        milliseconds of a step and to begin an epoch, peak MiB.
+        milliseconds of a step, peak MiB.
     """
     batch_size = params.train.batch_size
-    epoch_steps = math.ceil(EPOCH_IMAGES / batch_size)
-    steps = min(steps, epoch_steps)
-    images = random_images(EPOCH_IMAGES)
+    steps = min(steps, math.ceil(EPOCH_IMAGES / batch_size))
+    epochs = build_epochs(trainer, network, random_images(steps * batch_size), params)
     take_bare = bare_step(trainer, random_images(batch_size))
-    begins, fits, bares = (np.zeros((turns + 1, 2)) for _ in range(3))
-    for turn in range(turns + 1):
-        started = now()
-        gc.collect()  # As training does after each epoch: Keras' data set is garbage in cycles.
-        collected = now() - started
+    fits, bares = (np.zeros((turns + 2, 2)) for _ in range(2))
+    for turn in range(turns + 2):
         if turn % 2:
             bares[turn] = _time_bare(take_bare, steps)
-        begins[turn], loop = _time_fit(trainer, images, params, turn=turn, steps=steps)
-        begins[turn] += collected
-        fits[turn] = begins[turn] / epoch_steps + loop / steps
+        fits[turn] = _time_fit(trainer, epochs, params, turn=turn) / steps
         if not turn % 2:
             bares[turn] = _time_bare(take_bare, steps)
-    (begin, _), (fit, _), (bare, _) = (np.median(times[1:], axis=0) for times in (begins, fits, bares))
-    ratios = bares[1:] / fits[1:]
+    (fit, _), (bare, _) = (np.median(times[2:], axis=0) for times in (fits, bares))
+    ratios = bares[2:] / fits[2:]
     return {
         "backend": keras.backend.backend(),
         "image_size": params.model.image_size,
         "batch_size": batch_size,
         "precision": params.train.precision,
+        "steps_per_dispatch": params.train.steps_per_dispatch,
         "images_per_second": float(batch_size / fit),
         "bare_images_per_second": float(batch_size / bare),
         "ratio_to_bare_step": float(np.median(ratios[:, 0])),
         "ratios_of_turns": [float(ratios[:, 0].min()), float(ratios[:, 0].max())],
         "processor_ratio_to_bare_step": float(np.median(ratios[:, 1])),
         "step_ms": float(1000 * fit),
-        "epoch_begin_ms": float(1000 * begin),
+        "bare_step_ms": float(1000 * bare),
         "peak_mib": peak_mib(),
     }
 
@@ -128,16 +105,14 @@ def _time_bare(take: Callable[[int], float], steps: int) -> NDArray[np.float64]:
     return (now() - started) / steps
 
 
-def _time_fit(
-    trainer: Any, images: LabelledImages, params: Params, *, turn: int, steps: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(2,) seconds until the first step of an epoch begins, and (2,) from there to the end of `fit`."""
-    cut = CutEpoch(steps)
+def _time_fit(trainer: Any, epochs: Epochs, params: Params, *, turn: int) -> NDArray[np.float64]:
+    """(2,) seconds of an epoch of `fit`, as `now` counts them."""
+    progress = StepProgress(1)
     started = now()
-    _fit_epoch(trainer, images, params=params, epoch=turn, progress=cut)
+    _fit_epoch(trainer, epochs, params=params, epoch=turn, progress=progress)
     ended = now()
-    cut.close()
-    return cut.first_began - started, ended - cut.first_began
+    progress.close()
+    return ended - started
 
 
 def begin_epoch(params: Params, images: LabelledImages, *, steps: int, checkpoints: Path) -> None:
@@ -146,23 +121,23 @@ def begin_epoch(params: Params, images: LabelledImages, *, steps: int, checkpoin
     Args:
         params: Of the training.
         images: Those of the epoch; its first batches are validated as well.
-        steps: Steps of training until the cut.
+        steps: Steps of training.
         checkpoints: Folder that a checkpoint is written to.
     """
     set_up_process(params.seed, params.train.precision)
     network = build_network(params.model)
     trainer = build_trainer(network, params, num_images=len(images.images))
     best_weights = variables_to_arrays("best", network.weights)
-    cut = CutEpoch(steps)
-    row = {"epoch": 1, **_fit_epoch(trainer, images, params=params, epoch=0, progress=cut)}
-    cut.close()
+    epochs = build_epochs(trainer, network, images, params)
+    row = {"epoch": 1.0, "loss": epochs.fit(0, lambda _: None, num_steps=steps)[0]}
     few = slice(0, 2 * params.train.batch_size)
     state = TrainingState()
     with averaged_weights(network, trainer):
-        row |= _validate(network, LabelledImages(images.images[few], images.labels[few]), params)
+        row |= _validate(epochs, LabelledImages(images.images[few], images.labels[few]))
         if state.advance(row):
             best_weights = variables_to_arrays("best", network.weights)
-    _save(state, trainer, best_weights, CheckpointStore(checkpoints, "benchmark"))
+    with CheckpointWriter(CheckpointStore(checkpoints, "benchmark")) as writer:
+        _save(state, trainer, best_weights, writer)
 
 
 def bare_step(trainer: Any, images: LabelledImages) -> Callable[[int], float]:

@@ -84,8 +84,8 @@ def measure(setting: dict[str, Any]) -> dict[str, Any]:
     from benchmarks.trainers import compare_with_bare_step, fresh_trainer
 
     params = profile_params(setting["profile"], setting["changes"])
-    trainer = fresh_trainer(params)
-    figures = compare_with_bare_step(trainer, params, steps=setting["steps"], turns=setting["turns"])
+    trainer, network = fresh_trainer(params)
+    figures = compare_with_bare_step(trainer, network, params, steps=setting["steps"], turns=setting["turns"])
     return {"profile": setting["profile"], **figures}
 
 

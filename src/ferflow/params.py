@@ -181,6 +181,8 @@ class TrainParams(_Section):
     early_stopping_patience: NonNegativeInt
     precision: Literal["auto", "float32", "mixed_bfloat16"]
     devices: Annotated[int, Field(ge=1, le=64)]
+    steps_per_dispatch: Annotated[int, Field(ge=1, le=1_000_000)] | Literal["auto"]
+    device_data_mib: Annotated[int, Field(ge=1, le=1_000_000)] | Literal["auto"]
 
     @model_validator(mode="after")
     def _devices_share_a_batch(self) -> Self:

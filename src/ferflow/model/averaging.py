@@ -66,9 +66,12 @@ def averaged_weights(network: Any, trainer: Any) -> Iterator[None]:
     if layer is None:
         yield
         return
-    own = network.get_weights()
-    network.set_weights([keras.ops.convert_to_numpy(average) for average in layer.averages])
+    # On the device: a GPU would wait for the way over the host.
+    own = [keras.ops.copy(weight.value) for weight in network.weights]
+    for weight, average in zip(network.weights, layer.averages, strict=True):
+        weight.assign(keras.ops.copy(average.value))
     try:
         yield
     finally:
-        network.set_weights(own)
+        for weight, value in zip(network.weights, own, strict=True):
+            weight.assign(value)

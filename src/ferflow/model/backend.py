@@ -107,6 +107,16 @@ def has_gpu() -> bool:
     return any(device.startswith("gpu") for device in load_keras().distribution.list_devices())
 
 
+def gpu_memory() -> int | None:
+    """Bytes of a GPU's memory that this process may use; None where the backend does not say."""
+    if load_keras().backend.backend() != "jax":
+        return None
+    import jax
+
+    statistics = jax.local_devices()[0].memory_stats()
+    return int(statistics["bytes_limit"]) if statistics and "bytes_limit" in statistics else None
+
+
 def cpu_has_bfloat16(listing: Path = Path("/proc/cpuinfo")) -> bool:
     """Whether Linux lists an instruction set for bfloat16 (x86: AVX512_BF16, AMX; Arm: BF16).
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -75,17 +76,70 @@ class CheckpointStore:
         return sorted((path for path in self._run.glob("epoch-*") if ".tmp-" not in path.name), reverse=True)
 
 
+class CheckpointWriter:
+    """Writes generations in a thread beside training, one at a time.
+
+    A context: at its end the last generation is written, also where an error ends the block.
+
+    Args:
+        store: Where the generations go.
+    """
+
+    def __init__(self, store: CheckpointStore) -> None:
+        self._store = store
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._writing: Future[None] | None = None
+
+    def __enter__(self) -> CheckpointWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._thread.shutdown(wait=True)
+        if kind is None:
+            self.wait()
+
+    def save(self, epoch: int, arrays: Arrays, state: dict[str, Any]) -> None:
+        """Begin to write a generation, once the one before is written.
+
+        Args:
+            epoch: Number of finished epochs.
+            arrays: Of `variables_to_arrays`; those on a device come to the host beside training, too.
+            state: What else is needed to go on; JSON types. Not to be changed afterwards.
+
+        Raises:
+            OutputError: The generation before this one could not be written.
+        """
+        self.wait()
+        self._writing = self._thread.submit(self._write, epoch, arrays, state)
+
+    def wait(self) -> None:
+        """Return when all is written.
+
+        Raises:
+            OutputError: The last generation could not be written.
+        """
+        if self._writing is not None:
+            self._writing.result()
+
+    def _write(self, epoch: int, arrays: Arrays, state: dict[str, Any]) -> None:
+        self._store.save(epoch, {name: np.asarray(value) for name, value in arrays.items()}, state)
+
+
 def variables_to_arrays(prefix: str, variables: Any) -> Arrays:
-    """Copy Keras variables into arrays named by their position."""
-    return {f"{prefix}{index:05d}": _copy(variable) for index, variable in enumerate(variables)}
+    """Copy Keras variables into arrays named by their position.
+
+    On JAX the copies stay on the device until they are written, so that it need not wait for the host.
+    """
+    if keras.backend.backend() == "jax":
+        from ferflow.model.steps_jax import copies_of
+
+        copies = copies_of(variables)
+    else:
+        copies = [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+    return {f"{prefix}{index:05d}": value for index, value in enumerate(copies)}
 
 
 def arrays_to_variables(prefix: str, arrays: Arrays, variables: Any) -> None:
     """Assign what `variables_to_arrays` copied."""
     for index, variable in enumerate(variables):
-        variable.assign(arrays[f"{prefix}{index:05d}"])
-
-
-def _copy(variable: Any) -> NDArray[Any]:
-    """The values as they are now; the backend's own array may change with the variable."""
-    return np.array(keras.ops.convert_to_numpy(variable))
+        variable.assign(np.asarray(arrays[f"{prefix}{index:05d}"]))

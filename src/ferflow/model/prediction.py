@@ -50,6 +50,19 @@ def predict_probabilities(
         for start in tracked
     ]
     probabilities = np.concatenate([np.empty((0, len(EMOTIONS))), *batches])
+    check_probabilities(probabilities)
+    return probabilities
+
+
+def check_probabilities(probabilities: NDArray[np.float64]) -> None:
+    """See that a network's answers are probabilities.
+
+    Args:
+        probabilities: (N, 7).
+
+    Raises:
+        ModelError: A row does not add up to 1.
+    """
     sums = probabilities.sum(axis=1)
     if not np.all(np.abs(sums - 1) <= _SUM_TOLERANCE):  # NaN fails as well
         worst = float(sums[np.argmax(np.abs(sums - 1))])
@@ -57,7 +70,6 @@ def predict_probabilities(
             f"the model's outputs for one image add up to {worst:g}, expected 1; use a model that ends in "
             "a softmax and whose weights are finite, such as one that 'ferflow train' wrote"
         )
-    return probabilities
 
 
 def _predict_batch(network: Any, images: NDArray[np.uint8], *, batch_size: int) -> NDArray[np.float64]:

@@ -7,7 +7,6 @@ goes on from the end of an epoch therefore ends with the weights of one that nev
 
 from __future__ import annotations
 
-import gc
 import math
 from collections.abc import Callable
 from dataclasses import asdict
@@ -21,12 +20,17 @@ from ferflow.errors import ModelError
 from ferflow.model.augment import Augment
 from ferflow.model.averaging import WeightAverage, averaged_weights
 from ferflow.model.backend import load_keras, memory_errors, use_xla
-from ferflow.model.batches import epoch_rows
-from ferflow.model.checkpoint import CheckpointStore, arrays_to_variables, variables_to_arrays
+from ferflow.model.checkpoint import (
+    CheckpointStore,
+    CheckpointWriter,
+    arrays_to_variables,
+    variables_to_arrays,
+)
+from ferflow.model.epochs import Epochs
 from ferflow.model.mixup import MixedCrossEntropy, Mixup, accuracy
 from ferflow.model.network import set_trainable_layers
 from ferflow.model.optimizer import build_optimizer
-from ferflow.model.prediction import predict_probabilities
+from ferflow.model.prediction import check_probabilities
 from ferflow.model.state import TrainingState
 from ferflow.params import Params
 from ferflow.progress import say, track
@@ -34,24 +38,24 @@ from ferflow.progress import say, track
 keras = load_keras()
 
 
-class _StepProgress(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
-    """Moves the progress on by one with each step.
+class StepProgress:
+    """Shows how many steps are taken.
 
-    It counts when a step begins: at its end Keras would wait for the step's loss, which the callback
-    is given, and a GPU would wait for the next step.
+    Args:
+        num_steps: Of all epochs that are left.
     """
 
     def __init__(self, num_steps: int) -> None:
-        super().__init__()
         self._steps = track(range(num_steps), total=num_steps, label="training")
+        next(self._steps, None)  # A step counts as done when the next one is asked for.
 
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
-        """Count the step before."""
-        next(self._steps, None)
+    def advance(self, number: int) -> None:
+        """Count steps that were taken."""
+        for _ in range(number):
+            next(self._steps, None)
 
     def close(self) -> None:
-        """Count the last step and end the display."""
-        next(self._steps, None)
+        """End the display."""
         self._steps.close()
 
 
@@ -92,25 +96,34 @@ def train_network(
     trainer = build_trainer(network, params, num_images=num_images)
     state, best_weights = _restore(trainer, network, params, checkpoints=checkpoints, num_images=num_images)
     num_steps = math.ceil(num_images / params.train.batch_size)
-    progress = _StepProgress(num_steps * (params.train.epochs - state.epoch))
-    while not state.is_ended(params.train):
-        _unfreeze(trainer, network, params, epoch=state.epoch, num_images=num_images)
-        with memory_errors("train.batch_size", params.train.batch_size, params.model.image_size):
-            fitted = _fit_epoch(trainer, training, params=params, epoch=state.epoch, progress=progress)
-            with averaged_weights(network, trainer):
-                row = {"epoch": state.epoch + 1, **fitted, **_validate(network, validation, params)}
-                if state.advance(row):
-                    best_weights = variables_to_arrays("best", network.weights)
-        gc.collect()  # Each call of `fit` leaves some memory in reference cycles, 100 MB with profile cpu.
-        factor = state.rate_factor(params.train)
-        if factor != 1:
-            trainer.optimizer.learning_rate = float(trainer.optimizer.learning_rate) * factor
-        _save(state, trainer, best_weights, checkpoints)
-        if on_epoch is not None:
-            on_epoch(row)
+    progress = StepProgress(num_steps * (params.train.epochs - state.epoch))
+    with CheckpointWriter(checkpoints) as writer:
+        epochs: Epochs | None = None
+        while not state.is_ended(params.train):
+            _unfreeze(trainer, network, params, epoch=state.epoch, num_images=num_images)
+            with memory_errors("train.batch_size", params.train.batch_size, params.model.image_size):
+                if epochs is None or epochs.optimizer is not trainer.optimizer:
+                    epochs = build_epochs(trainer, network, training, params)
+                fitted = _fit_epoch(trainer, epochs, params=params, epoch=state.epoch, progress=progress)
+                with averaged_weights(network, trainer):
+                    row = {"epoch": state.epoch + 1, **fitted, **_validate(epochs, validation)}
+                    if state.advance(row):
+                        best_weights = variables_to_arrays("best", network.weights)
+            factor = state.rate_factor(params.train)
+            if factor != 1:
+                trainer.optimizer.learning_rate = float(trainer.optimizer.learning_rate) * factor
+            _save(state, trainer, best_weights, writer)
+            if on_epoch is not None:
+                on_epoch(row)
     progress.close()
     arrays_to_variables("best", best_weights, network.weights)
     return state
+
+
+def build_epochs(trainer: Any, network: Any, training: LabelledImages, params: Params) -> Epochs:
+    """The epochs of a trainer of `build_trainer`, over all training images."""
+    targets = training.targets()
+    return Epochs(trainer, network, training, targets, params=params.train, seed=params.seed)
 
 
 def build_trainer(network: Any, params: Params, *, num_images: int) -> Any:
@@ -166,37 +179,22 @@ def _unfreeze(trainer: Any, network: Any, params: Params, *, epoch: int, num_ima
 
 
 def _fit_epoch(
-    trainer: Any,
-    training: LabelledImages,
-    *,
-    params: Params,
-    epoch: int,
-    progress: _StepProgress,
+    trainer: Any, epochs: Epochs, *, params: Params, epoch: int, progress: StepProgress
 ) -> dict[str, float]:
     """Fit one epoch, counted from 0; returns its learning rate, loss and accuracy."""
-    batch_size = params.train.batch_size
-    rows = epoch_rows(len(training.images), batch_size=batch_size, order_seed=(params.seed, epoch))
     rate = float(trainer.optimizer.learning_rate)
-    # Arrays in the order of the epoch: Keras cuts their batches outside of Python on TensorFlow.
-    fitted = trainer.fit(
-        training.inputs()[rows],
-        training.targets()[rows],
-        batch_size=batch_size,
-        shuffle=False,
-        verbose=0,
-        callbacks=[progress],
-    ).history
-    loss = fitted["loss"][0]
+    loss, right = epochs.fit(epoch, progress.advance)
     if not math.isfinite(loss):
         raise ModelError(
             f"train: the loss became {loss} in epoch {epoch + 1}; lower train.learning_rate "
             f"(now {params.train.learning_rate:g}), or use train.precision float32"
         )
-    return {"learning_rate": rate, "loss": loss, "accuracy": fitted["accuracy"][0]}
+    return {"learning_rate": rate, "loss": loss, "accuracy": right}
 
 
-def _validate(network: Any, validation: LabelledImages, params: Params) -> dict[str, float]:
-    probabilities = predict_probabilities(network, validation.images, batch_size=params.train.batch_size)
+def _validate(epochs: Epochs, validation: LabelledImages) -> dict[str, float]:
+    probabilities = epochs.predict(validation.images)
+    check_probabilities(probabilities)
     return {
         "val_loss": _cross_entropy(probabilities, validation.labels),
         "val_accuracy": float((probabilities.argmax(axis=1) == validation.labels).mean()),
@@ -209,13 +207,13 @@ def _cross_entropy(probabilities: NDArray[np.float64], labels: NDArray[np.uint8]
     return float(-np.log(np.maximum(right, keras.config.epsilon())).mean())
 
 
-def _save(state: TrainingState, trainer: Any, best_weights: Any, checkpoints: CheckpointStore) -> None:
+def _save(state: TrainingState, trainer: Any, best_weights: Any, writer: CheckpointWriter) -> None:
     arrays = (
         variables_to_arrays("model", trainer.variables)
         | variables_to_arrays("optimizer", trainer.optimizer.variables)
         | best_weights
     )
-    checkpoints.save(state.epoch, arrays, asdict(state))
+    writer.save(state.epoch, arrays, asdict(state))
 
 
 def _restore(
