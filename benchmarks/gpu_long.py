@@ -272,7 +272,7 @@ def train(name: str, folder: Path, params: Params, data: dict[str, Any], *, unti
     rows = state["history"]
     lines = [",".join(rows[0]), *(",".join(f"{value:.6g}" for value in row.values()) for row in rows)]
     (folder / "history.csv").write_text("\n".join(lines) + "\n")
-    pack(name, folder, weights.tobytes(), 0.0)  # In case that the time ends while it is scored.
+    pack(name, folder, weights.tobytes(), 1.0)  # In case that the time ends while it is scored.
     views = score(name, network, data)
     report = {
         "job": name,
@@ -361,9 +361,13 @@ def pack(name: str, folder: Path, weights: bytes, val_accuracy: float) -> None:
     if len(weights) < _PART_BYTES:
         (folder / "weights.f16").write_bytes(weights)
         names.append("weights.f16")
-    elif val_accuracy > _STORED_RESNET50V2:
+    else:
         for part, start in enumerate(range(0, len(weights), _PART_BYTES)):
-            (output / f"{name}.f16.{part}").write_bytes(weights[start : start + _PART_BYTES])
+            file = output / f"{name}.f16.{part}"
+            if val_accuracy > _STORED_RESNET50V2:
+                file.write_bytes(weights[start : start + _PART_BYTES])
+            else:
+                file.unlink(missing_ok=True)
     with tarfile.open(output / f"{name}.tar", "w") as packed:
         for file in names:
             packed.add(folder / file, f"{name}.{file}")

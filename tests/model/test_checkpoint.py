@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
-from ferflow.model.checkpoint import CheckpointStore
+from ferflow.errors import OutputError
+from ferflow.model.checkpoint import CheckpointStore, CheckpointWriter
 
 
 def _save(store: CheckpointStore, *epochs: int) -> None:
@@ -54,3 +57,61 @@ def test_runs_of_other_fingerprints_are_kept_apart_and_bounded(tmp_path):
         _save(CheckpointStore(tmp_path, letter * 64), 1)
     assert _loaded_epoch(CheckpointStore(tmp_path, "d" * 64)) == 1
     assert len(list(tmp_path.iterdir())) == 3
+
+
+class _SlowStore(CheckpointStore):
+    """Writes when it is let, and fails at an epoch."""
+
+    def __init__(self, folder, *, fails_at=0):
+        super().__init__(folder, "a" * 64)
+        self.may_write, self.has_begun = threading.Event(), threading.Event()
+        self.fails_at, self.began = fails_at, []
+
+    def save(self, epoch, arrays, state):
+        self.began.append(epoch)
+        self.has_begun.set()
+        assert self.may_write.wait(60)
+        if epoch == self.fails_at:
+            raise OutputError("the disk is full")
+        super().save(epoch, arrays, state)
+
+
+def test_a_writer_returns_before_it_has_written_and_writes_one_generation_at_a_time(tmp_path):
+    store = _SlowStore(tmp_path)
+    with CheckpointWriter(store) as writer:
+        writer.save(1, {"weights": np.ones(3)}, {"epoch": 1})
+        assert _loaded_epoch(store) is None  # Training goes on meanwhile.
+        second = threading.Thread(target=writer.save, args=(2, {"weights": np.ones(3)}, {"epoch": 2}))
+        second.start()
+        assert store.has_begun.wait(60)
+        assert store.began == [1]
+        store.may_write.set()
+        second.join()
+    assert store.began == [1, 2]
+    assert _loaded_epoch(store) == 2
+
+
+@pytest.mark.parametrize("where", ["next", "end"])
+def test_an_error_of_a_writer_surfaces_at_the_next_generation_or_the_end(tmp_path, where):
+    store = _SlowStore(tmp_path, fails_at=2)
+    store.may_write.set()
+    reached = []
+
+    def train():
+        with CheckpointWriter(store) as writer:
+            for epoch in (1, 2, 3) if where == "next" else (1, 2):
+                writer.save(epoch, {"weights": np.ones(3)}, {"epoch": epoch})
+                reached.append(epoch)
+
+    with pytest.raises(OutputError, match="disk is full"):
+        train()
+    assert reached == [1, 2]
+    assert _loaded_epoch(store) == 1
+
+
+def test_a_writer_ends_its_work_where_training_fails(tmp_path):
+    store = CheckpointStore(tmp_path, "a" * 64)
+    with pytest.raises(ZeroDivisionError), CheckpointWriter(store) as writer:
+        writer.save(1, {"weights": np.ones(3)}, {"epoch": 1})
+        raise ZeroDivisionError
+    assert _loaded_epoch(store) == 1

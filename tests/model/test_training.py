@@ -77,7 +77,7 @@ def test_train_network_learns(tmp_path, tiny_params, bars):
         {},
         {"optimizer": "adam", "schedule": "plateau", "weight_decay": 0.0, "plateau_patience": 1},
         {"optimizer": "adamw", "precision": "mixed_bfloat16"},
-        {"ema_momentum": 0.9, "augment": {"mixup": 0.3, "erasing": 0.5}},
+        {"ema_momentum": 0.9, "augment": {"mixup": 0.3, "erasing": 0.5}, "steps_per_dispatch": 2},
         {"model": {"unfreeze_layers": 0}, "unfreeze": _STAGES},
         {
             "optimizer": "adam",
