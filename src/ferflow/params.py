@@ -296,7 +296,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
             f"{path}: not found; run the command in the repository's folder; "
             "'ferflow profile sample' writes the file there"
         ) from None
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
+    except (OSError, UnicodeDecodeError, YAMLError, RecursionError) as error:
         raise ParamsError(
             f"{path}: not readable as YAML ({_one_line(error)}); mend it, or run 'ferflow profile sample'"
         ) from error

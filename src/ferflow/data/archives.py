@@ -20,11 +20,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, NoReturn, cast
 
-from ferflow.data.bounds import check_count, check_ratio, check_size, check_total
+from ferflow.data.bounds import check_count, check_name_length, check_ratio, check_size, check_total
 from ferflow.data.folder_source import list_folder, read_folder
 from ferflow.data.members import Member, printable, refuse_kind, unreadable
 from ferflow.data.tar_stream import END_OF_ARCHIVE, BoundedStream
+from ferflow.data.zip_directory import DirectoryFirst
 from ferflow.errors import SourceError
+from ferflow.limits import MAX_TAR_RECORDS
 from ferflow.params import DownloadParams
 
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
@@ -101,12 +103,12 @@ def _start_of(path: Path) -> bytes:
 def _read_zip(path: Path, bounds: DownloadParams, wanted: Callable[[str], bool]) -> Iterator[Member]:
     """Check the whole directory of the zip first, then read its members in the order they lie in."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as stream, zipfile.ZipFile(DirectoryFirst(stream, path, bounds)) as archive:
             chosen = _check_zip_directory(path, archive.infolist(), bounds, wanted)
             for name, info in chosen:
                 # Never read(): without a size, zipfile unpacks all there is before it looks at the size.
-                with archive.open(info) as stream:
-                    content = stream.read(info.file_size + 1)
+                with archive.open(info) as packed:
+                    content = packed.read(info.file_size + 1)
                 if len(content) != info.file_size:
                     raise zipfile.BadZipFile(f"{name} has {len(content)} bytes of {info.file_size}")
                 yield Member(name, content)
@@ -177,18 +179,21 @@ def _read_tar_members(
     count = 0
     while (info := archive.next()) is not None:
         archive.members.clear()  # type: ignore[attr-defined]  # it keeps every header otherwise
+        stream.next_member()
         count += 1
         check_count(path, count, bounds)
+        if len(info.pax_headers) > MAX_TAR_RECORDS:
+            raise tarfile.HeaderError(f"more than {MAX_TAR_RECORDS:,} records in the headers of a member")
         name = printable(info.name.encode("utf-8", "surrogateescape"))
         _check_name(path, name)
         if info.isdir():
             continue
         if not info.isreg() or info.issparse():
             refuse_kind(path, name, "a link" if info.issym() or info.islnk() else "a special member")
-        if wanted(name):
+        if info.size < 0 or wanted(name):
             check_size(path, name, info.size, bounds)
             stream.seek(info.offset_data)
-            content = stream.read(info.size)
+            content = stream.read_content(info.size)
             if len(content) != info.size:
                 raise EOFError(f"{name} has {len(content)} bytes of {info.size}")
             yield Member(name, content)
@@ -208,6 +213,7 @@ def _unpacked(path: Path, start: bytes) -> IO[bytes]:
 
 
 def _check_name(path: Path, name: str) -> None:
+    check_name_length(path, name)
     if name.startswith("/") or _DRIVE.match(name):
         raise SourceError(f"{path}: member {name} has an absolute path; repack it with relative names")
     if ".." in name.split("/"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ferflow.errors import SourceError
+from ferflow.limits import MAX_NAME_CHARACTERS
 from ferflow.params import DownloadParams
 
 
@@ -22,11 +23,13 @@ def check_count(path: Path, count: int, bounds: DownloadParams) -> None:
 
 
 def check_size(path: Path, name: str, size: int, bounds: DownloadParams) -> None:
-    """Refuse a member that is too large for an image.
+    """Refuse a member that is too large for an image, or claims less than nothing.
 
     Raises:
-        SourceError: Over `max_member_bytes`.
+        SourceError: Over `max_member_bytes`, or negative.
     """
+    if size < 0:
+        raise SourceError(f"{path}: {name} claims {size:,} bytes; do not trust this archive")
     if size > bounds.max_member_bytes:
         raise SourceError(
             f"{path}: {name} has {size:,} bytes, more than {bounds.max_member_bytes:,}; "
@@ -57,4 +60,17 @@ def check_ratio(path: Path, unpacked: int, packed: int, bounds: DownloadParams) 
         raise SourceError(
             f"{path}: unpacks to more than {bounds.max_ratio:g} times its {packed:,} bytes, as a "
             "decompression bomb does; if you trust it, raise download.max_ratio"
+        )
+
+
+def check_name_length(path: Path, name: str) -> None:
+    """Refuse a name that would widen the column of names for every row.
+
+    Raises:
+        SourceError: Over `MAX_NAME_CHARACTERS`.
+    """
+    if len(name) > MAX_NAME_CHARACTERS:
+        raise SourceError(
+            f"{path}: the name {name[:60]}... has {len(name):,} characters, more than {MAX_NAME_CHARACTERS}; "
+            "rename that file, or take it out"
         )

@@ -15,10 +15,12 @@ from typing import TextIO
 
 import numpy as np
 
+from ferflow.data.bounds import check_count
 from ferflow.data.layout import Place
 from ferflow.data.store import Images
 from ferflow.errors import DataError, SourceError
 from ferflow.labels import CSV_EMOTIONS, IMAGE_SIZE, USAGES
+from ferflow.limits import MAX_CSV_LINE_CHARACTERS
 from ferflow.params import DownloadParams
 
 _COLUMNS = ("emotion", "pixels", "usage")
@@ -69,8 +71,7 @@ def read_fer_csv(path: Path, bounds: DownloadParams) -> Iterator[CsvRow]:
 
 
 def _read_rows(path: Path, stream: TextIO, bounds: DownloadParams) -> Iterator[CsvRow]:
-    # Line by line, but never a line of gigabytes.
-    reader = csv.reader(iter(lambda: stream.readline(bounds.max_member_bytes), ""))
+    reader = csv.reader(_lines(path, stream))
     try:
         header = next(reader, None)
         if header is None:
@@ -78,6 +79,7 @@ def _read_rows(path: Path, stream: TextIO, bounds: DownloadParams) -> Iterator[C
         columns = _find_columns(path, header)
         number = 0
         for number, cells in enumerate(reader, start=1):
+            check_count(path, number, bounds)
             try:
                 place, image = _parse_row(number, cells, header, columns)
             except BadRowError as error:
@@ -90,6 +92,19 @@ def _read_rows(path: Path, stream: TextIO, bounds: DownloadParams) -> Iterator[C
         ) from error
     if not number:
         raise DataError(f"{path}: holds a header and no row; fetch it again")
+
+
+def _lines(path: Path, stream: TextIO) -> Iterator[str]:
+    """The lines of a CSV, none of them of gigabytes."""
+    number = 0
+    while line := stream.readline(MAX_CSV_LINE_CHARACTERS + 1):
+        number += 1
+        if len(line) > MAX_CSV_LINE_CHARACTERS:
+            raise SourceError(
+                f"{path}: line {number} has more than {MAX_CSV_LINE_CHARACTERS:,} characters, expected about "
+                "9,000; see that it is the right file"
+            )
+        yield line
 
 
 def _find_columns(path: Path, header: list[str]) -> tuple[int, ...]:

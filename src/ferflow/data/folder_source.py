@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ferflow.data.bounds import check_count, check_total
+from ferflow.data.bounds import check_count, check_name_length, check_total
 from ferflow.data.file_names import has_image_name, is_litter
 from ferflow.data.members import Member, printable, refuse_kind, unreadable
 from ferflow.errors import SourceError
@@ -45,7 +45,9 @@ def list_folder(root: Path, bounds: DownloadParams) -> list[FoundFile]:
     for count, (path, size) in enumerate(_walk(root, root, real, (real,)), start=1):
         check_count(root, count, bounds)
         if size is not None:
-            found.append(FoundFile(_name(root, path), path, size))
+            name = _name(root, path)
+            check_name_length(root, name)
+            found.append(FoundFile(name, path, size))
     return found
 
 

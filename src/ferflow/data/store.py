@@ -9,11 +9,14 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import math
+import struct
 import zipfile
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +24,23 @@ from numpy.typing import NDArray
 from ferflow.errors import DataError
 from ferflow.files import atomic_file
 from ferflow.labels import IMAGE_SIZE
+from ferflow.limits import MAX_INDEX_CELL_CHARACTERS
+
+# All that a flipped byte of a `.npz` makes its readers raise: RuntimeError where it says that it is
+# encrypted, NotImplementedError where it names a method or version that nobody knows.
+_DAMAGE = (
+    OSError,
+    ValueError,
+    TypeError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    RuntimeError,
+    SyntaxError,
+    MemoryError,
+    OverflowError,
+)
 
 Images = NDArray[np.uint8]
 Column = NDArray[np.str_]
@@ -111,13 +131,44 @@ def read_arrays(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
     """
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
+            _check_claims(content, names)
             return {name: content[name] for name in names}
     except FileNotFoundError:
         raise DataError(f"{path}: not found; run the stage that writes it (dvc repro)") from None
     except KeyError as error:
         raise DataError(f"{path}: holds no array {error}; run the stage that writes it again") from None
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: damaged ({error}); run the stage that writes it again") from error
+    except _DAMAGE as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{path}: damaged ({reason}); run the stage that writes it again") from error
+
+
+def _check_claims(content: Any, names: Sequence[str]) -> None:
+    """See that arrays are as large as their members, before memory is taken for them.
+
+    Raises:
+        ValueError: A header claims more or less than is there, or an array is packed.
+        KeyError: There is no such array.
+    """
+    if not isinstance(content, np.lib.npyio.NpzFile) or content.zip is None:
+        raise ValueError("one array, expected a .npz of several")
+    for name in names:
+        member = content.zip.getinfo(f"{name}.npy" if f"{name}.npy" in content.zip.namelist() else name)
+        if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
+            raise ValueError(f"array {name} is packed, expected it as it is")
+        with content.zip.open(member) as stream:
+            shape, _, dtype = _read_header(stream)
+            claimed = math.prod(shape) * dtype.itemsize
+            held = member.file_size - stream.tell()
+        if claimed != held:
+            raise ValueError(f"array {name} claims {claimed:,} bytes and has {held:,}")
+
+
+def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, order and type of an array of a `.npz`."""
+    version = np.lib.format.read_magic(stream)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    header: tuple[tuple[int, ...], bool, np.dtype[Any]] = read(stream)
+    return header
 
 
 def write_csv(path: Path, columns: Mapping[str, Sequence[Any] | NDArray[Any]]) -> None:
@@ -138,7 +189,7 @@ def read_csv(path: Path, required: Sequence[str]) -> dict[str, Column]:
     """
     try:
         with path.open(encoding="utf-8", newline="") as stream:
-            header, *rows = csv.reader(stream)
+            header, rows = _read_rows(csv.reader(stream))
     except FileNotFoundError:
         raise DataError(f"{path}: not found; run the stage that writes it (dvc repro)") from None
     except (OSError, ValueError, csv.Error) as error:
@@ -146,8 +197,30 @@ def read_csv(path: Path, required: Sequence[str]) -> dict[str, Column]:
             f"{path}: not a readable CSV ({error}); run the stage that writes it again"
         ) from error
     missing = [name for name in required if name not in header]
-    if missing or any(len(row) != len(header) for row in rows):
-        problem = f"column {missing[0]!r} is missing" if missing else "a row is too short or too long"
-        raise DataError(f"{path}: {problem}; run the stage that writes it again")
-    values = np.array(rows, dtype=np.str_).reshape(len(rows), len(header))
-    return {name: values[:, column] for column, name in enumerate(header)}
+    if missing:
+        raise DataError(f"{path}: column {missing[0]!r} is missing; run the stage that writes it again")
+    columns = zip(*rows, strict=True) if rows else ((),) * len(header)
+    return {name: np.array(values, dtype=np.str_) for name, values in zip(header, columns, strict=True)}
+
+
+def _read_rows(reader: Iterator[list[str]]) -> tuple[list[str], list[list[str]]]:
+    """The header and the rows; the first row that does not fit ends the reading.
+
+    Raises:
+        ValueError: There is no header, or a row or cell is too short or too long.
+    """
+    header = next(reader, None)
+    if header is None:
+        raise ValueError("empty")
+    rows: list[list[str]] = []
+    for row in reader:
+        if len(row) != len(header):
+            raise ValueError(
+                f"row {len(rows) + 1} is too short or too long: {len(row)} of {len(header)} cells"
+            )
+        if max(map(len, row), default=0) > MAX_INDEX_CELL_CHARACTERS:
+            raise ValueError(
+                f"row {len(rows) + 1} has a cell of over {MAX_INDEX_CELL_CHARACTERS:,} characters"
+            )
+        rows.append(row)
+    return header, rows

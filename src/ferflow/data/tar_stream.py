@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
 from pathlib import Path
 from typing import IO
 
-from ferflow.data.bounds import check_ratio, check_total
+from ferflow.data.bounds import check_ratio, check_size, check_total
 from ferflow.errors import SourceError
+from ferflow.limits import MAX_TAR_DIGITS, MAX_TAR_HEADER_BYTES
 from ferflow.params import DownloadParams
 
 END_OF_ARCHIVE = tarfile.NUL * tarfile.BLOCKSIZE
 _CHUNK_BYTES = 1 << 20
+_LONG_NUMBER = re.compile(rb"[0-9]{%d}" % (MAX_TAR_DIGITS + 1))
 
 
 class BoundedStream:
@@ -31,6 +34,7 @@ class BoundedStream:
         self._bounds = bounds
         self._packed = path.stat().st_size
         self._position = 0
+        self._header_bytes = 0
 
     def tell(self) -> int:
         """The position in the unpacked bytes."""
@@ -45,21 +49,46 @@ class BoundedStream:
         if position < self._position:
             raise tarfile.StreamError(f"a header points back from byte {self._position} to {position}")
         while position > self._position:
-            if not self.read(min(_CHUNK_BYTES, position - self._position)):
+            if not self._take(min(_CHUNK_BYTES, position - self._position)):
                 break
         return self._position
 
     def read(self, size: int) -> bytes:
-        """Read up to `size` bytes; fewer only at the end.
+        """Read up to `size` bytes of headers, as `tarfile` asks for them; fewer only at the end.
 
         Raises:
-            SourceError: Over `max_member_bytes` at once, `max_total_bytes` in all or `max_ratio`.
+            SourceError: Less than nothing is asked for, more than headers have before a member, or it is
+                over `max_total_bytes` in all or `max_ratio`.
         """
-        if size > max(self._bounds.max_member_bytes, _CHUNK_BYTES) + tarfile.BLOCKSIZE:
+        self._header_bytes += max(size, 0)
+        if size < 0 or self._header_bytes > MAX_TAR_HEADER_BYTES:
+            found = f"{size:,} bytes" if size < 0 else f"{self._header_bytes:,} bytes of headers"
             raise SourceError(
-                f"{self._path}: a header claims {size:,} bytes, more than download.max_member_bytes "
-                f"{self._bounds.max_member_bytes:,}; do not trust this archive"
+                f"{self._path}: a member claims {found}, expected 0 to {MAX_TAR_HEADER_BYTES:,}; "
+                "do not trust this archive"
             )
+        block = self._take(size)
+        if size > tarfile.BLOCKSIZE and _LONG_NUMBER.search(block):
+            raise SourceError(
+                f"{self._path}: a header holds a number of more than {MAX_TAR_DIGITS} digits; do not trust "
+                "this archive"
+            )
+        return block
+
+    def read_content(self, size: int) -> bytes:
+        """Read a member of `size` bytes; fewer only at the end. The headers of the next one may follow.
+
+        Raises:
+            SourceError: Over `max_member_bytes`, `max_total_bytes` in all or `max_ratio`.
+        """
+        check_size(self._path, "a member", size, self._bounds)
+        return self._take(size)
+
+    def next_member(self) -> None:
+        """Let the headers of another member come."""
+        self._header_bytes = 0
+
+    def _take(self, size: int) -> bytes:
         self.last_read = self._stream.read(size)
         self._position += len(self.last_read)
         check_total(self._path, self._position, self._bounds)
@@ -68,7 +97,7 @@ class BoundedStream:
 
     def drain(self) -> None:
         """Read what follows the end mark, so that checksums at the end of the file are verified."""
-        while self.read(_CHUNK_BYTES):
+        while self._take(_CHUNK_BYTES):
             continue
 
     def seekable(self) -> bool:

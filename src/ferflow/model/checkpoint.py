@@ -7,7 +7,6 @@ damaged one is passed over.
 
 from __future__ import annotations
 
-import json
 import shutil
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from ferflow.data.store import read_arrays, write_arrays
 from ferflow.errors import DataError
 from ferflow.files import atomic_directory, sha256_of, write_json
+from ferflow.limits import parse_json
 from ferflow.model.backend import load_keras
 
 keras = load_keras()
@@ -65,7 +65,7 @@ class CheckpointStore:
         """The newest whole generation of this run as (arrays, state), or None."""
         for generation in self._generations():
             try:
-                content = json.loads((generation / "state.json").read_text(encoding="utf-8"))
+                content = parse_json((generation / "state.json").read_text(encoding="utf-8"))
                 if sha256_of(generation / "arrays.npz") == content["sha256"]:
                     return read_arrays(generation / "arrays.npz", content["names"]), content["state"]
             except (OSError, ValueError, KeyError, TypeError, DataError):

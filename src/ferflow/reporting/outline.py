@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 from ferflow.errors import DataError
 from ferflow.labels import EMOTIONS
+from ferflow.limits import parse_json
 
 # Keys that stand for all classes together.
 TOTALS = ("total", "all")
@@ -55,7 +55,7 @@ def read_report(path: Path) -> dict[str, Any] | None:
         DataError: The file is there but is no JSON object.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

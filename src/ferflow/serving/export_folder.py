@@ -7,19 +7,23 @@ maps out), `export.json`, `model_card.md` and, where the pipeline found faces by
 from __future__ import annotations
 
 import hashlib
-import json
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ferflow.errors import ModelError
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
+from ferflow.limits import parse_json
 
 Precision = Literal["float32", "int8"]
 
 DESCRIPTION = "export.json"
 DETECTOR = "detector.onnx"
 MODELS: dict[str, str] = {"float32": "model.onnx", "int8": "model.int8.onnx"}
+# The field `key` of an entry of `external_data`, as ONNX's protobuf writes it. ONNX Runtime would read the
+# file that it names, from the folder in which ferflow was started.
+_EXTERNAL_DATA = re.compile(rb"\x0a(?:\x08|\x88\x80*\x00)location")
 _CURE = "write the folder with 'ferflow export', or name another one"
 
 
@@ -64,7 +68,7 @@ def read_description(folder: Path) -> Description:
     """
     path = folder / DESCRIPTION
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise ModelError(f"{path}: not found, so there is no exported model; {_CURE}") from None
     except (OSError, ValueError) as error:
@@ -102,6 +106,11 @@ def read_file(folder: Path, name: str, description: Description) -> bytes:
         raise ModelError(
             f"{path}: damaged or another file: {len(content):,} bytes with sha256 {found}, "
             f"expected {expected}; {_CURE}"
+        )
+    if name.endswith(".onnx") and _EXTERNAL_DATA.search(content):
+        raise ModelError(
+            f"{path}: takes weights from other files, which nothing vouches for; expected one that holds "
+            f"them all; {_CURE}"
         )
     return content
 

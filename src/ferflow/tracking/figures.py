@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from ferflow.errors import DataError
+from ferflow.limits import parse_json
 from ferflow.tracking import names
 
 # Of `metrics.json`, at its top level and in `leak_free`: key to the end of the metric's name.
@@ -33,7 +33,7 @@ def read_json(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
         DataError: It is missing, is no JSON object, or lacks a key.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
         missing = [key for key in keys if key not in content]
     except (OSError, ValueError, TypeError) as error:
         raise DataError(f"{path}: not readable ({error}); run 'dvc repro'") from error

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ferflow.errors import TrackingError
 from ferflow.files import sha256_of
+from ferflow.limits import parse_json
 from ferflow.tracking import names
 from ferflow.tracking.aliases import holder, versions
 from ferflow.tracking.logged_model import NETWORK
@@ -134,7 +134,7 @@ def fetch_reports(client: MlflowClient, run: TrackedRun, folder: Path) -> dict[s
                 continue
             path = Path(client.download_artifacts(run.run_id, name, dst_path=str(folder)))
             try:
-                found[path.name] = dict(json.loads(path.read_text(encoding="utf-8")))
+                found[path.name] = dict(parse_json(path.read_text(encoding="utf-8")))
             except (ValueError, TypeError) as error:
                 raise TrackingError(
                     f"run {run.label}: its {name} is damaged ({error}); score it again with "
