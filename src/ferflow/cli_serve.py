@@ -42,6 +42,21 @@ PixelsOption = Annotated[int, typer.Option("--max-pixels", min=1, help="Largest 
 FacesOption = Annotated[int, typer.Option("--max-faces", min=1, help="Most faces in a picture.")]
 WaitingOption = Annotated[int, typer.Option("--max-waiting", min=0, help="Most requests that wait.")]
 DeviceOption = Annotated[Device, typer.Option("--device", help="Where the network computes.")]
+ConnectionsOption = Annotated[
+    int, typer.Option("--max-connections", min=16, help="Most open at once; an idle one makes room.")
+]
+BufferedOption = Annotated[
+    int,
+    typer.Option(
+        "--max-buffered", min=1, help="Bytes of all uploads on their way; a stalled one makes room."
+    ),
+]
+HeadOption = Annotated[
+    float, typer.Option("--head-seconds", min=0.1, help="Longest time for the head of a request.")
+]
+BodyOption = Annotated[
+    float, typer.Option("--body-seconds", min=0.1, help="Longest time without progress of an upload.")
+]
 SecondsOption = Annotated[float, typer.Option("--seconds", min=0.1, help="Longest time for a request.")]
 
 
@@ -58,6 +73,10 @@ def serve(
     max_faces: FacesOption = 50,
     max_waiting: WaitingOption = 16,
     seconds: SecondsOption = 30.0,
+    max_connections: ConnectionsOption = 512,
+    max_buffered: BufferedOption = 64_000_000,
+    head_seconds: HeadOption = 10.0,
+    body_seconds: BodyOption = 10.0,
     device: DeviceOption = "auto",
 ) -> None:
     """Answer pictures over HTTP, until Ctrl-C: POST /predict, POST /explain, /health, /metrics, /model.
@@ -67,7 +86,17 @@ def serve(
     from ferflow.serving.limits import Limits
 
     _check_installed()
-    limits = Limits(max_bytes, max_pixels, max_faces, max_waiting, seconds)
+    limits = Limits(
+        max_bytes=max_bytes,
+        max_pixels=max_pixels,
+        max_faces=max_faces,
+        max_waiting=max_waiting,
+        seconds=seconds,
+        max_connections=max_connections,
+        max_buffered=max_buffered,
+        head_seconds=head_seconds,
+        body_seconds=body_seconds,
+    )
     predictors = _predictors(export, limits, int8=int8, workers=workers, device=device)
     _run(predictors, limits, host=host, port=port, names=allow_host or [], with_page=False)
 
@@ -138,7 +167,7 @@ def _run(
     model = predictors[0].description
     version = f"version {model.version}" if model.version else f"sha256 {model.model_sha256[:12]}"
     line = f"{address_of(bound)}  {model.name} {version} (Ctrl-C ends it)"
-    serve_on(service, bound, on_ready=lambda: typer.echo(line))
+    serve_on(service, bound, on_ready=lambda: typer.echo(line), limits=limits)
 
 
 def _check_installed() -> None:

@@ -22,7 +22,7 @@ def running(
     """Yield the address of a service that runs in a thread."""
     service = create_service(predictors, hosts=LOCAL_NAMES, limits=limits, with_page=with_page)
     ready = threading.Event()
-    server = make_server(service, on_ready=ready.set)
+    server = make_server(service, on_ready=ready.set, limits=limits)
     with open_port(HOST, 0) as bound:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
         thread.start()

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ferflow.serving.predictor import MAX_PIXELS
-
-if TYPE_CHECKING:
-    from fastapi import Request
 
 MAX_BYTES = 16_000_000
 
@@ -22,7 +18,11 @@ class Limits:
         max_pixels: Width times height that a picture may claim.
         max_faces: That one picture may show.
         max_waiting: Requests that wait for a worker; more are turned away.
-        seconds: For a request as a whole, from its first byte to its answer.
+        seconds: For a request as a whole, from its head to its answer.
+        max_connections: Open at once; fewer where fewer files may be open.
+        max_buffered: Bytes of all uploads on their way.
+        head_seconds: From a connection, or the last answer, to the whole head of a request.
+        body_seconds: Without progress of an upload.
     """
 
     max_bytes: int = MAX_BYTES
@@ -30,6 +30,10 @@ class Limits:
     max_faces: int = 50
     max_waiting: int = 16
     seconds: float = 30.0
+    max_connections: int = 512
+    max_buffered: int = 64_000_000
+    head_seconds: float = 10.0
+    body_seconds: float = 10.0
 
 
 class Refused(Exception):  # noqa: N818 (an answer, not an error of the service)
@@ -50,34 +54,3 @@ class Refused(Exception):  # noqa: N818 (an answer, not an error of the service)
         self.reason = reason
         self.limit = limit
         self.retry_after = retry_after
-
-
-async def read_upload(request: Request, max_bytes: int) -> bytes:
-    """The body of a request, which is the picture; reading ends where it gets too large.
-
-    Raises:
-        Refused: It is too large, says that it will be, breaks off, or is a form.
-    """
-    from starlette.requests import ClientDisconnect
-
-    if request.headers.get("content-type", "").startswith("multipart/"):
-        raise Refused(415, "a form; send the picture itself, such as: curl --data-binary @photo.jpg ADDRESS")
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > max_bytes:
-        raise _too_large(f"the upload has {int(declared):,} bytes", max_bytes)
-    parts: list[bytes] = []
-    num_bytes = 0
-    try:
-        async for part in request.stream():
-            num_bytes += len(part)
-            if num_bytes > max_bytes:
-                raise _too_large("the upload goes on", max_bytes)
-            parts.append(part)
-    except ClientDisconnect:
-        raise Refused(400, "the upload broke off") from None
-    return b"".join(parts)
-
-
-def _too_large(found: str, max_bytes: int) -> Refused:
-    reason = f"{found}, more than the limit of {max_bytes:,} bytes; send a smaller picture"
-    return Refused(413, reason, limit="bytes")

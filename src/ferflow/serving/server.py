@@ -12,6 +12,15 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from ferflow.errors import ServiceError
+from ferflow.serving.connections import (
+    BACKLOG,
+    RESERVED_FILES,
+    Connections,
+    bound_logs,
+    file_limit,
+    protocol_for,
+)
+from ferflow.serving.limits import Limits
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -19,7 +28,6 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 _SECONDS_TO_END = 30
-_BACKLOG = 128
 
 
 def open_port(host: str, port: int) -> socket.socket:
@@ -38,7 +46,7 @@ def open_port(host: str, port: int) -> socket.socket:
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
-        bound.listen(_BACKLOG)
+        bound.listen(BACKLOG)
         return bound
     except OSError as error:
         bound.close()
@@ -55,22 +63,32 @@ def address_of(bound: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(service: FastAPI, bound: socket.socket, *, on_ready: Callable[[], Any]) -> None:
+def serve(
+    service: FastAPI, bound: socket.socket, *, on_ready: Callable[[], Any], limits: Limits | None = None
+) -> None:
     """Serve until Ctrl-C or SIGTERM.
 
     Args:
         service: The application.
         bound: From `open_port`; closed at the end.
         on_ready: Called once when requests are answered.
+        limits: Of its connections.
     """
     with bound, _quiet_end():
-        make_server(service, on_ready=on_ready).run(sockets=[bound])
+        make_server(service, on_ready=on_ready, limits=limits).run(sockets=[bound])
 
 
-def make_server(service: FastAPI, *, on_ready: Callable[[], Any]) -> uvicorn.Server:
-    """The server of `serve`, silent but for errors."""
+def make_server(
+    service: FastAPI, *, on_ready: Callable[[], Any], limits: Limits | None = None
+) -> uvicorn.Server:
+    """The server of `serve`, silent but for errors, and few of them."""
+    bounds = limits or Limits()
+    connections = Connections(bounds, max_files=file_limit(bounds.max_connections + RESERVED_FILES))
+    bound_logs()
     config = uvicorn.Config(
         service,
+        http=protocol_for(connections),
+        backlog=BACKLOG,
         log_level="error",
         access_log=False,
         server_header=False,

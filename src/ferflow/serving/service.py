@@ -23,9 +23,10 @@ from ferflow.data.images import BadImageError
 from ferflow.heatmap import overlay
 from ferflow.labels import EMOTIONS
 from ferflow.serving.guard import Guard, as_response
-from ferflow.serving.limits import Limits, Refused, read_upload
+from ferflow.serving.limits import Limits, Refused
 from ferflow.serving.metrics import Metrics
 from ferflow.serving.predictor import Face, Predictor
+from ferflow.serving.uploads import Uploads
 from ferflow.serving.workers import Workers
 
 _PAGE = {
@@ -65,7 +66,7 @@ def create_service(
     description = predictors[0].description
     model = {"name": description.name, "version": description.version, "sha256": description.model_sha256}
     metrics = Metrics(name=description.name, version=description.version, sha256=description.model_sha256)
-    workers = Workers(predictors, bounds)
+    workers, uploads = Workers(predictors, bounds), Uploads(bounds)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -78,7 +79,7 @@ def create_service(
     _answer_errors_in_words(service, metrics)
 
     async def answered(request: Request, read: Callable[[Predictor, bytes], dict[str, Any]]) -> Response:
-        content = await _worked(request, read, workers, bounds)
+        content = await _worked(request, read, uploads, workers, bounds)
         metrics.faces(len(content["faces"]))
         return JSONResponse({"model": model, **content})
 
@@ -113,25 +114,30 @@ def create_service(
 
 
 async def _worked(
-    request: Request, read: Callable[[Predictor, bytes], dict[str, Any]], workers: Workers, limits: Limits
+    request: Request,
+    read: Callable[[Predictor, bytes], dict[str, Any]],
+    uploads: Uploads,
+    workers: Workers,
+    limits: Limits,
 ) -> dict[str, Any]:
     """Take the upload and have a worker read it, within the limits.
+
+    Only who has sent all of it takes a place among those that wait.
 
     Raises:
         Refused: A limit is reached, or the picture cannot be used.
     """
-    with workers.admitted():
-        try:
-            async with asyncio.timeout(limits.seconds):
-                upload = await read_upload(request, limits.max_bytes)
-                return await workers.run(lambda predictor: read(predictor, upload))
-        except TimeoutError:
-            reason = (
-                f"not done within the limit of {limits.seconds:g} s; send a smaller picture, or try later"
-            )
-            raise Refused(503, reason, limit="seconds", retry_after=1) from None
-        except BadImageError as error:
-            raise Refused(422, str(error).removeprefix("picture 0: ")) from error
+    client = request.client.host if request.client else ""
+    try:
+        async with asyncio.timeout(limits.seconds):
+            upload = await uploads.read(request)
+            with workers.admitted(client) as place:
+                return await workers.run(lambda predictor: read(predictor, upload), place)
+    except TimeoutError:
+        reason = f"not done within the limit of {limits.seconds:g} s; send a smaller picture, or try later"
+        raise Refused(503, reason, limit="seconds", retry_after=1) from None
+    except BadImageError as error:
+        raise Refused(422, str(error).removeprefix("picture 0: ")) from error
 
 
 def _predict(predictor: Predictor, upload: bytes, *, whole: bool) -> dict[str, Any]:
