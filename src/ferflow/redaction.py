@@ -27,6 +27,8 @@ _MIN_CHARACTERS = 4
 _MIN_INSIDE_WORDS = 8
 # Of a number; shorter ones are ports, sizes and counts.
 _MIN_DIGITS = 6
+# Of a secret: places at which a parser may end it.
+_MAX_PIECES = 8
 
 # Of the names of variables, which are parted at `_`.
 _SECRET_WORD = re.compile(
@@ -141,11 +143,12 @@ class Registry:
     def _register_parts(self, secret: str) -> None:
         """A secret, and the pieces that a parser which ends it too early shows in its message."""
         self.register(secret)
-        pieces = re.split(r"[/?#@:]", secret)
-        for piece in pieces if len(pieces) > 1 else ():
-            if not (piece.isdecimal() and len(piece) < _MIN_DIGITS):
-                self.register(piece)
-                self.register(f"{piece}@")
+        ends = [found.start() for found in re.finditer(r"[/?#@:]", secret)][:_MAX_PIECES]
+        for start in (-1, *ends):
+            for end in (*(place for place in ends if place > start), len(secret)) if ends else ():
+                piece = secret[start + 1 : end]
+                if not (piece.isdecimal() and len(piece) < _MIN_DIGITS):
+                    self.register(piece if len(piece) >= _MIN_CHARACTERS else f"{piece}@")
 
 
 _REGISTRY = Registry()
