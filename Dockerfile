@@ -42,6 +42,11 @@ ENV PATH=/opt/ferflow/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     TF_CPP_MIN_LOG_LEVEL=2 \
     HOME=/home/ferflow
+# The commit of this code, which runs name in their tag git.commit; `make image` gives it.
+ARG COMMIT=""
+ARG DIRTY=""
+ENV FERFLOW_GIT_COMMIT=$COMMIT \
+    FERFLOW_GIT_DIRTY=$DIRTY
 USER 10001:10001
 WORKDIR /home/ferflow
 CMD ["ferflow", "--help"]

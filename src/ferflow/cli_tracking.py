@@ -17,22 +17,31 @@ commands = typer.Typer(
 def sync() -> None:
     """Send every run that the MLflow store does not have yet, each exactly once.
 
-    The store is the one that `MLFLOW_TRACKING_URI` names, else `mlruns/mlflow.db`. Runs whose process was
-    killed are closed as KILLED. Exit code 1 if a run could not be sent.
+    The store is the one that `MLFLOW_TRACKING_URI` names, else `mlruns/mlflow.db`. It is asked what it has;
+    runs of the project's own store are sent to another one as well. Runs whose process was killed are closed
+    as KILLED. Exit code 1 if a run could not be sent.
     """
-    from ferflow.tracking.store import shown, tracking_uri
-    from ferflow.tracking.sync import sync as send_all
+    from ferflow.tracking.address import shown, tracking_uri
+    from ferflow.tracking.transfer import bring_all
 
-    sent, failed = send_all(ROOT)
+    found = bring_all(ROOT)
     place = shown(tracking_uri(ROOT))
-    for key in sent:
+    for key in found.sent:
         typer.echo(f"{key}  sent to {place}")
-    for key, reason in failed.items():
+    for key, reason in found.failed.items():
         typer.echo(f"{key}  not sent: {reason}")
-    if not sent and not failed:
-        typer.echo(f"nothing to send: {place} has every run")
-    if failed:
+    for key, other in found.elsewhere.items():
+        typer.echo(
+            f"{key}  not sent: only {other} has its files; set MLFLOW_TRACKING_URI to that store to use it"
+        )
+    if found.failed or found.elsewhere:
         raise typer.Exit(1)
+    if not found.sent:
+        typer.echo(
+            f"nothing to send: {place} has all {found.num_there} runs that are written here"
+            if found.num_there
+            else f"nothing to send: no run that ended is written here; {place} was reached"
+        )
 
 
 @commands.command()

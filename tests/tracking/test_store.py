@@ -130,7 +130,7 @@ def test_a_server_that_refuses_its_name_says_which_option_it_lacks(tmp_path: Pat
         thread.start()
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.server_port}")
         with pytest.raises(
-            TrackingError, match=r"refuses that name \(403\): name it, .* in --allowed-hosts;"
+            TrackingError, match=r"refuses that name \(403\); name it, .* in --allowed-hosts "
         ):
             store.client(tmp_path)
         server.shutdown()

@@ -23,6 +23,7 @@ from ferflow.files import atomic_directory
 from ferflow.params import DownloadParams, FaceFilterParams, SplitParams
 from ferflow.progress import say
 from ferflow.tracking.journal import JOURNALS
+from ferflow.tracking.lineage import note_stage
 
 
 class DataSections(NamedTuple):
@@ -64,6 +65,7 @@ def download(seed: int, download: str, *, raw: str, reports: str, summary: str) 
             output_dir=Path(raw),
             report_path=folder / "download.json",
         )
+        _note(folder, "download", {layout.RAW: raw})
     figures.write_text(
         Path(summary), figures.count_table(f"{report.num_images:,} images of {report.source}", report.images)
     )
@@ -81,6 +83,7 @@ def face_filter(face_filter: str, *, raw: str, earlier: str, filtered: str, repo
         output_dir=Path(filtered),
         reports_dir=Path(reports),
     )
+    _note(Path(reports), "face-filter", {layout.FILTERED: filtered})
     figures.write_pictures(
         Path(page), title="Images without a face", pictures=[Path(reports) / "dropped.png"]
     )
@@ -110,6 +113,7 @@ def split(
         output_dir=Path(output),
         reports_dir=Path(reports),
     )
+    _note(Path(reports), "split", {layout.SPLIT: output})
     figures.write_text(Path(summary), figures.count_table(f"Split by scheme {report.scheme}", report.subsets))
 
 
@@ -134,6 +138,7 @@ def train(
 
     with workspace(run, "train", params=params, split=split, reports=earlier):
         cli.train()
+        _note(layout.REPORTS, "train", {layout.MODEL: str(layout.MODEL)})
         hand_on(layout.MODEL, Path(model))
         _hand_reports_on(reports, journals)
     figures.write_pictures(Path(page), title="Training", pictures=[Path(reports) / "history.png"])
@@ -207,6 +212,12 @@ def register(
     link = f"\n\nMLflow run: {found.get('mlflow_link') or found.get('mlflow_run_id', 'unknown')}"
     figures.write_text(Path(summary), f"## Registration\n\n{lines}{link}{kfp}\n")
     return found
+
+
+def _note(reports: Path, stage: str, artifacts: dict[Path, str]) -> None:
+    """Write down what a stage wrote: its artifacts, and its reports."""
+    places = {output: reports / output.name for output in layout.STAGES[stage].outputs}
+    note_stage(reports, stage, places | {output: Path(path) for output, path in artifacts.items()})
 
 
 def _hand_reports_on(reports: str, journals: str) -> None:

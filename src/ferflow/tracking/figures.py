@@ -53,7 +53,7 @@ def training_metrics(report: dict[str, Any]) -> dict[str, float]:
 
 
 def test_metrics(report: dict[str, Any]) -> dict[str, float]:
-    """The figures of a `metrics.json`: of all test images, of the leak-free ones, recall by class.
+    """The figures of a `metrics.json`: of all test images, the leak-free ones, recall by class, temperature.
 
     Figures that are not defined are left out.
     """
@@ -61,6 +61,7 @@ def test_metrics(report: dict[str, Any]) -> dict[str, float]:
     for prefix, scores in (("test", report), ("leak_free", report["leak_free"])):
         found |= {f"{prefix}_{name}": scores[key] for key, name in _SCORES.items()}
     found |= {f"recall_{emotion}": scores["recall"] for emotion, scores in report["per_class"].items()}
+    found[names.TEMPERATURE] = report.get("temperature")  # Reports of earlier versions have none.
     return {name: float(value) for name, value in found.items() if value is not None}
 
 

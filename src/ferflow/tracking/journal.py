@@ -6,6 +6,7 @@ Each run has a folder `.ferflow/tracking/<key>/`:
 |---|---|
 | `run.json` | name, state, parameters, tags, figures, data sets; replaced as a whole |
 | `values.jsonl` | one line an epoch or a sample of the machine; only ever appended to |
+| `values.rejected` | lines of it that could not be read, set aside once the run had ended |
 | `files/` | the reports, parameters and network of the run, as hard links where that is possible |
 | `sent.json` | what a store has confirmed; written by `upload` |
 | `alive.lock`, `upload.lock` | held by the process that writes, and by the one that sends |
@@ -19,115 +20,51 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import secrets
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from ferflow.errors import TrackingError
-from ferflow.files import output_error, write_json
+from ferflow.errors import FerflowError, TrackingError
+from ferflow.files import atomic_file, output_error, write_json
+from ferflow.progress import say
+from ferflow.tracking.address import project_root
+from ferflow.tracking.record import (
+    EVALUATED,
+    FAILED,
+    KILLED,
+    RUNNING,
+    TRAINED,
+    Record,
+    Subset,
+    Value,
+    new_key,
+    now,
+    read_record,
+    read_values,
+)
+
+__all__ = [
+    "EVALUATED",
+    "FAILED",
+    "JOURNALS",
+    "KILLED",
+    "RUNNING",
+    "TRAINED",
+    "Journal",
+    "Record",
+    "Subset",
+    "Value",
+    "all_journals",
+    "close_killed",
+    "create_journal",
+    "journals_folder",
+    "new_key",
+    "now",
+]
 
 JOURNALS = Path(".ferflow/tracking")
-
-# States of a run. A run that is not running is one that `upload` ends in the store, too.
-RUNNING = "running"
-TRAINED = "trained"
-EVALUATED = "evaluated"
-FAILED = "failed"
-KILLED = "killed"
-
-
-@dataclass(frozen=True)
-class Subset:
-    """A data set that a run used.
-
-    Attributes:
-        name: `train`, `val` or `test`.
-        path: Its file, relative to the repository.
-        sha256: Of the file.
-        num_images: How many images it holds.
-    """
-
-    name: str
-    path: str
-    sha256: str
-    num_images: int
-
-
-@dataclass
-class Record:
-    """What `run.json` holds.
-
-    Attributes:
-        key: Name of the journal's folder; the tag `ferflow.journal` of the run.
-        name: Name of the run for people.
-        state: `running`, `trained`, `evaluated`, `failed` or `killed`.
-        started: Start of the run in milliseconds since 1970.
-        ended: End of it, or 0.
-        description: What the run is, in words (Markdown).
-        params: Dotted name to value, as text.
-        tags: Name to value.
-        metrics: Figures of the run as a whole.
-        subsets: The data that it used.
-        run: Fingerprint of the training, as in `reports/train.json`; empty until training ended.
-        model_sha256: Of the network's file; empty until training ended.
-        evaluation: Digest of what the test figures came from; empty until they are there.
-        model: How the network is to be called, for the logged model; empty until it is evaluated.
-        process: Number of the process that wrote last.
-    """
-
-    key: str
-    name: str
-    state: str = RUNNING
-    started: int = 0
-    ended: int = 0
-    description: str = ""
-    params: dict[str, str] = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
-    metrics: dict[str, float] = field(default_factory=dict)
-    subsets: list[Subset] = field(default_factory=list)
-    run: str = ""
-    model_sha256: str = ""
-    evaluation: str = ""
-    model: dict[str, Any] = field(default_factory=dict)
-    process: int = 0
-
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> Record:
-        """The record that `asdict` gave; keys of other versions are passed over."""
-        known = {entry.name for entry in fields(cls)}
-        values = {name: value for name, value in content.items() if name in known}
-        values["subsets"] = [Subset(**subset) for subset in values.get("subsets", [])]
-        return cls(**values)
-
-
-@dataclass(frozen=True)
-class Value:
-    """One line of `values.jsonl`.
-
-    Attributes:
-        time: Milliseconds since 1970.
-        step: The epoch, counted from 1, or the number of the sample.
-        values: Name of the metric to its value.
-    """
-
-    time: int
-    step: int
-    values: dict[str, float]
-
-
-def now() -> int:
-    """Milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
-
-
-def new_key() -> str:
-    """A name for a journal: when it began, and something random."""
-    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(4)}"
 
 
 class Journal:
@@ -157,13 +94,7 @@ class Journal:
         Raises:
             TrackingError: It is missing or damaged.
         """
-        path = self.folder / "run.json"
-        try:
-            return Record.from_json(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise TrackingError(
-                f"{path}: not readable ({error}); remove {self.folder} to give its run up"
-            ) from error
+        return read_record(self.folder / "run.json")
 
     def write(self, record: Record) -> None:
         """Replace `run.json`.
@@ -181,25 +112,44 @@ class Journal:
             OutputError: It cannot be written.
         """
         path = self.folder / "values.jsonl"
+        line = json.dumps(asdict(value)).encode() + b"\n"
         try:
-            with path.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(asdict(value)) + "\n")
+            with path.open("ab+") as stream:
+                if stream.tell() and not _ends_with_newline(path):  # Torn by a kill or a full disk.
+                    line = b"\n" + line
+                stream.write(line)
         except OSError as error:
             raise output_error(path, error) from error
 
     def values(self) -> list[Value]:
-        """All whole lines of `values.jsonl`; one that a kill or a full disk tore is passed over."""
+        """The lines of `values.jsonl` that can be read; torn ones and those of other bytes are passed over.
+
+        Raises:
+            TrackingError: The file cannot be read at all.
+        """
+        return read_values(self.folder / "values.jsonl")[0]
+
+    def set_aside(self) -> int:
+        """Move the lines of `values.jsonl` that cannot be read to `values.rejected`; how many they were.
+
+        Only for a run that has ended: nothing may be appended meanwhile.
+
+        Raises:
+            OutputError: The files cannot be written.
+            TrackingError: `values.jsonl` cannot be read at all.
+        """
+        values, rejected = read_values(self.folder / "values.jsonl")
+        if not rejected:
+            return 0
+        path = self.folder / "values.rejected"
         try:
-            lines = (self.folder / "values.jsonl").read_text(encoding="utf-8").splitlines()
-        except FileNotFoundError:
-            return []
-        found = []
-        for line in lines:
-            try:
-                found.append(Value(**json.loads(line)))
-            except (ValueError, TypeError):
-                continue
-        return found
+            with path.open("ab") as stream:
+                stream.write(b"\n".join([*rejected, b""]))
+        except OSError as error:
+            raise output_error(path, error) from error
+        with atomic_file(self.folder / "values.jsonl") as fresh:
+            fresh.write_text("".join(f"{json.dumps(asdict(value))}\n" for value in values), encoding="utf-8")
+        return len(rejected)
 
     def keep(self, source: Path, name: str) -> None:
         """Keep a file, or the files of a folder, as they are now, under `files/<name>`.
@@ -282,7 +232,7 @@ def create_journal(root: Path, record: Record) -> Journal:
     Raises:
         OutputError: It cannot be written.
     """
-    journal = Journal(root / JOURNALS / record.key)
+    journal = Journal(journals_folder(root) / record.key)
     try:
         journal.folder.mkdir(parents=True)
         journal.hold_alive()
@@ -292,30 +242,54 @@ def create_journal(root: Path, record: Record) -> Journal:
     return journal
 
 
+def journals_folder(root: Path) -> Path:
+    """Where the journals are: in the project, of an experiment that DVC runs in a copy, too."""
+    return project_root(root) / JOURNALS
+
+
 def all_journals(root: Path) -> list[Journal]:
     """The journals of a repository, oldest first."""
-    return [Journal(path.parent) for path in sorted((root / JOURNALS).glob("*/run.json"))]
+    return [Journal(path.parent) for path in sorted(journals_folder(root).glob("*/run.json"))]
+
+
+def _ends_with_newline(path: Path) -> bool:
+    with path.open("rb") as stream:
+        stream.seek(-1, os.SEEK_END)
+        return stream.read() == b"\n"
 
 
 def close_killed(root: Path) -> list[Journal]:
-    """Mark the runs whose process died as killed.
+    """Mark the runs whose process died as killed; one that cannot be is told, and stops nothing.
 
     Returns:
         Their journals.
-
-    Raises:
-        OutputError: A journal cannot be written.
     """
     closed = []
     for journal in all_journals(root):
         try:
-            record = journal.read()
-        except TrackingError:  # Said by `ferflow track status`; no reason to keep a run from starting.
-            continue
-        if record.state != RUNNING or journal.is_alive():
-            continue
+            if _close(journal):
+                closed.append(journal)
+        except (FerflowError, OSError) as error:
+            say(f"a run that was killed cannot be closed: {error}")
+    return closed
+
+
+def _close(journal: Journal) -> bool:
+    """Mark a run as killed, if its process died."""
+    try:
+        record = journal.read()
+    except TrackingError:  # Said by `ferflow track status`; no reason to keep a run from starting.
+        return False
+    if record.state != RUNNING or journal.is_alive():
+        return False
+    with journal.sending():
+        number = journal.set_aside()
         record.state = KILLED
         record.ended = max([record.started, *(value.time for value in journal.values())])
         journal.write(record)
-        closed.append(journal)
-    return closed
+    if number:
+        say(
+            f"{journal.folder / 'values.jsonl'}: {number} line{'s' if number > 1 else ''} could not be read "
+            f"and {'are' if number > 1 else 'is'} set aside in values.rejected; the rest is used"
+        )
+    return True

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import json
 import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from ferflow import layout
 from ferflow.data.store import read_arrays
-from ferflow.errors import FerflowError
-from ferflow.files import sha256_of
-from ferflow.params import Params, read_yaml
+from ferflow.files import sha256_of, write_json
+from ferflow.params import Params
 from ferflow.tracking import names
 from ferflow.tracking.journal import Subset
 
@@ -24,6 +26,8 @@ from ferflow.tracking.journal import Subset
 STAGES_TO_TRAIN = ("download", "face-filter", "split", "train")
 STAGES = (*STAGES_TO_TRAIN, "evaluate")
 _SECONDS_FOR_TOOLS = 10
+# Among the reports of a pipeline's steps: stage to the digests of its outputs.
+NOTES = "lineage.json"
 
 
 def flat(values: dict[str, Any]) -> dict[str, str]:
@@ -104,22 +108,51 @@ def stage_digests(root: Path, stages: Iterable[str]) -> dict[str, str]:
     """Tags such as `dvc.train.md5`: each output of a stage with the md5 that `dvc.lock` gives it.
 
     They are taken from the outputs themselves, so that they are true without DVC, too, and before it
-    has written the lock of the stage that runs.
+    has written the lock of the stage that runs. In a step of a pipeline, where outputs of earlier steps are
+    not at hand, those are taken that the earlier steps wrote down.
+
+    Args:
+        root: The repository's folder.
+        stages: Those whose outputs are there.
     """
-    try:
-        described = read_yaml(root / "dvc.yaml")["stages"]
-    except (FerflowError, KeyError, TypeError):
-        return {}
+    noted = _noted(root)
     found = {}
     for stage in stages:
-        entry = described.get(stage, {})
-        outputs = [path for kind in ("outs", "metrics", "plots") for path in entry.get(kind, [])]
-        digests = [
-            f"{path} {_dvc_md5(root / path)}" for path in sorted(map(str, outputs)) if (root / path).exists()
-        ]
-        if digests:
-            found[names.tag_of_stage(stage)] = ", ".join(digests)
+        listed = sorted(str(path) for path in layout.STAGES[stage].outputs)
+        digests = [f"{path} {_dvc_md5(root / path)}" for path in listed if (root / path).exists()]
+        text = ", ".join(digests)
+        if len(digests) < len(listed):
+            text = noted.get(stage, text)
+        if text:
+            found[names.tag_of_stage(stage)] = text
     return found
+
+
+def note_stage(reports: Path, stage: str, places: Mapping[Path, Path]) -> None:
+    """Write down the digests of a stage's outputs among the reports, for the steps after it.
+
+    Args:
+        reports: Folder of the reports that is handed on.
+        stage: Name of the stage.
+        places: Output, as `layout.STAGES` names it, to where it lies in this step.
+
+    Raises:
+        OutputError: They cannot be written.
+    """
+    digests = [f"{path} {_dvc_md5(place)}" for path, place in sorted(places.items()) if place.exists()]
+    write_json(reports / NOTES, {**_read_notes(reports / NOTES), stage: ", ".join(digests)})
+
+
+def _noted(root: Path) -> dict[str, str]:
+    """What earlier steps of a pipeline wrote down; nothing in a repository, which has the outputs."""
+    return {} if (root / "dvc.yaml").is_file() else _read_notes(root / layout.REPORTS / NOTES)
+
+
+def _read_notes(path: Path) -> dict[str, str]:
+    try:
+        return TypeAdapter(dict[str, str]).validate_json(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
 
 
 def _dvc_md5(path: Path) -> str:
@@ -136,9 +169,34 @@ def _dvc_md5(path: Path) -> str:
 def _git_tags(root: Path) -> dict[str, str]:
     commit = _output(["git", "rev-parse", "HEAD"], root)
     if not commit:
-        return {}
+        return _commit_of_code()
     changed = _output(["git", "status", "--porcelain", "--untracked-files=no"], root)
     return {names.TAG_COMMIT: commit, names.TAG_DIRTY: "true" if changed else "false"}
+
+
+def _commit_of_code() -> dict[str, str]:
+    """The commit of the code that runs, where the working folder is in no repository, as in a step.
+
+    An image is told its commit when it is built; an editable installation lies in its repository.
+    """
+    if commit := os.environ.get("FERFLOW_GIT_COMMIT", ""):
+        return {names.TAG_COMMIT: commit, names.TAG_DIRTY: os.environ.get("FERFLOW_GIT_DIRTY", "") or "false"}
+    source = Path(__file__).resolve().parents[3]
+    if not (source / "dvc.yaml").is_file():
+        return {}
+    commit = _output(["git", "rev-parse", "HEAD"], source)
+    if not commit:
+        return {}
+    changed = _output(["git", "status", "--porcelain", "--untracked-files=no"], source)
+    return {names.TAG_COMMIT: commit, names.TAG_DIRTY: "true" if changed else "false"}
+
+
+def user_name() -> str:
+    """Who runs this; a number where the user has no name, as in a container started with `-u`."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
 
 
 def hardware() -> str:

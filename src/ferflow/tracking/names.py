@@ -52,6 +52,8 @@ TRAIN_SECONDS = "train_seconds"
 TEST_ACCURACY = "test_accuracy"
 LEAK_FREE_ACCURACY = "leak_free_accuracy"
 TEST_MACRO_F1 = "test_macro_f1"
+# Of the confidence, fitted on validation images.
+TEMPERATURE = "temperature"
 
 # The view of the experiment that the UI opens with `?viewStateShareKey=ferflow`.
 VIEW = "ferflow"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,6 @@ from typing import Any
 
 from ferflow import layout
 from ferflow.data.store import read_csv
-from ferflow.errors import FerflowError
 from ferflow.params import Params
 from ferflow.progress import say
 from ferflow.tracking import lineage, names
@@ -32,11 +32,18 @@ from ferflow.tracking.journal import (
     new_key,
     now,
 )
-from ferflow.tracking.sync import LiveSender, deliver
+from ferflow.tracking.net import failure_of, reason_of, sheltered
+from ferflow.tracking.record import State
+from ferflow.tracking.resumed import seconds_before
+from ferflow.tracking.sync import STAGE_SECONDS, LiveSender, deliver
 from ferflow.tracking.system import Sampler
 
 # Seconds for the run of a training that failed or was interrupted: someone waits for the prompt.
 _SECONDS_AFTER_FAILURE = 10
+# What is done on this machine alone: files are hashed and linked, a network is loaded. Only a disk that hangs
+# takes as long.
+LOCAL_SECONDS = 300
+_SECONDS_FOR_A_LINE = 10
 # The reports that training leaves, and where they stand among the artifacts.
 _TRAINING_FILES = ("history.csv", "history.png", "train.json")
 _EARLIER_FILES = ("download.json", "face_filter.json", "data.json", "dropped.png")
@@ -73,12 +80,13 @@ def recorded_training(root: Path, params: Params) -> Iterator[OnEpoch]:
 
 
 def _begin(root: Path, params: Params) -> _Training | None:
-    try:
+    def begin() -> _Training:
         close_killed(root)
         return _Training(root, params)
-    except (FerflowError, OSError) as error:
-        say(f"the run will not be tracked: {error}")
-        return None
+
+    return sheltered(
+        begin, seconds=LOCAL_SECONDS, tell=lambda reason: f"the run will not be tracked: {reason}"
+    )
 
 
 class _Training:
@@ -101,64 +109,90 @@ class _Training:
         self._is_broken = False
         self._epochs: set[int] = set()
         self._sender = LiveSender(root, self._journal)
-        self._sampler = Sampler(self._append)
+        self._sampler = Sampler(self._sample)
         self._sampler.start()
 
     def epoch(self, row: dict[str, float]) -> None:
         """Record the history row of an epoch."""
         epoch = int(row["epoch"])
         self._epochs.add(epoch)
-        self._append(epoch, {name: float(row[name]) for name in names.EPOCH_METRICS})
-        self._sender.wake()
+        values = {name: float(row[name]) for name in names.EPOCH_METRICS}
+        done = self._is_broken or sheltered(
+            lambda: self._append(epoch, values),
+            seconds=_SECONDS_FOR_A_LINE,
+            tell=lambda reason: f"the run is no longer recorded: {reason}",
+        )
+        if done is None:
+            self._is_broken = True
+            return
+        sheltered(self._sender.wake, seconds=_SECONDS_FOR_A_LINE, tell=_not_sent)
 
-    def _append(self, step: int, values: dict[str, float]) -> None:
-        with self._writing:
-            if self._is_broken:
-                return
-            try:
-                self._journal.append(Value(now(), step, values))
-            except FerflowError as error:
+    def _sample(self, step: int, values: dict[str, float]) -> None:
+        if not self._is_broken:
+            failure = failure_of(lambda: self._append(step, values))
+            if failure is not None:
                 self._is_broken = True
-                say(f"the run is no longer recorded: {error}")
+                say(f"the run is no longer recorded: {reason_of(failure)}")
 
-    def end(self, state: str) -> None:
+    def _append(self, step: int, values: dict[str, float]) -> bool:
+        with self._writing:
+            if not self._is_broken:
+                self._journal.append(Value(now(), step, values))
+            return True
+
+    def end(self, state: State) -> None:
         """The training did not come to its end."""
-        self._stop()
         if not self._epochs:  # Such as a missing input: no run.
-            self._journal.remove()
+            sheltered(self._give_up, seconds=_SECONDS_AFTER_FAILURE, tell=_not_sent)
             return
         self._record.state, self._record.ended = state, now()
-        self._close(seconds=_SECONDS_AFTER_FAILURE)
+        self._close(_SECONDS_AFTER_FAILURE)
 
     def finish(self) -> None:
         """The training came to its end: add its reports."""
-        self._stop()
-        record, reports = self._record, self._root / layout.REPORTS
-        record.state, record.ended = TRAINED, now()
-        try:
-            for value in history_values(reports / "history.csv", record.ended):
-                if value.step not in self._epochs:  # Of the run that this one goes on with.
-                    self._append(value.step, value.values)
-            add_training(record, reports)
-            record.metrics[names.TRAIN_SECONDS] = (record.ended - record.started) / 1000
-            record.tags |= lineage.stage_digests(self._root, lineage.STAGES_TO_TRAIN)
-            keep_training(self._root, self._journal)
-        except (FerflowError, OSError) as error:
-            say(f"the run is not recorded whole: {error}")
-        self._close()
+        self._record.state, self._record.ended = TRAINED, now()
+        sheltered(
+            self._complete,
+            seconds=LOCAL_SECONDS,
+            tell=lambda reason: f"the run is not recorded whole: {reason}",
+        )
+        self._close(STAGE_SECONDS)
 
-    def _stop(self) -> None:
+    def _complete(self) -> None:
         self._sampler.end()
-        self._sender.end()
+        record, reports = self._record, self._root / layout.REPORTS
+        history = history_values(reports / "history.csv", record.ended)
+        earlier = [value for value in history if value.step not in self._epochs]
+        for value in earlier:  # Of the runs that this one goes on with.
+            self._append(value.step, value.values)
+        add_training(record, reports)
+        seconds = (record.ended - record.started) / 1000
+        record.metrics[names.TRAIN_SECONDS] = seconds + seconds_before(self._root, record, len(earlier))
+        record.tags |= lineage.stage_digests(self._root, lineage.STAGES_TO_TRAIN)
+        keep_training(self._root, self._journal)
 
-    def _close(self, **options: float) -> None:
-        try:
+    def _give_up(self) -> None:
+        self._sampler.end()
+        self._journal.remove()
+
+    def _close(self, seconds: float) -> None:
+        """Write the record and send it, both within some seconds."""
+        until = time.monotonic() + seconds
+
+        def write() -> bool:
+            self._sampler.end()
             self._journal.write(self._record)
-        except FerflowError as error:
-            say(f"the run is not tracked: {error}")
-            return
-        self._journal.release()
-        deliver(self._root, self._journal, **options)
+            self._journal.release()
+            return True
+
+        if sheltered(write, seconds=seconds, tell=lambda reason: f"the run is not tracked: {reason}"):
+            # A request of the sender that is under way holds the journal: half of the time is for it.
+            self._sender.end(max(0.0, (until - time.monotonic()) / 2))
+            deliver(self._root, self._journal, seconds=max(0.0, until - time.monotonic()))
+
+
+def _not_sent(reason: str) -> str:
+    return f"the run is not sent while it goes on: {reason}"
 
 
 def _without_evaluation(params: dict[str, str]) -> dict[str, str]:

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ferflow import layout
-from ferflow.errors import DataError, FerflowError, TrackingError
+from ferflow.errors import DataError, TrackingError
 from ferflow.files import sha256_of
 from ferflow.params import Params
-from ferflow.progress import say
 from ferflow.tracking import lineage, names
 from ferflow.tracking.figures import describe_scores, read_json, test_metrics
 from ferflow.tracking.journal import (
@@ -27,7 +26,8 @@ from ferflow.tracking.journal import (
     now,
 )
 from ferflow.tracking.logged_model import EXAMPLE, NETWORK, calling
-from ferflow.tracking.recording import add_training, history_values, is_on, keep_training
+from ferflow.tracking.net import sheltered
+from ferflow.tracking.recording import LOCAL_SECONDS, add_training, history_values, is_on, keep_training
 from ferflow.tracking.sent import Budget
 from ferflow.tracking.sync import deliver
 from ferflow.tracking.upload import send
@@ -44,13 +44,16 @@ def record_evaluation(root: Path, params: Params) -> None:
     """
     if not is_on():
         return
-    try:
+
+    def record() -> Journal:
         close_killed(root)
-        journal = journal_of_reports(root, params)
-    except (FerflowError, OSError) as error:
-        say(f"the evaluation is not tracked: {error}")
-        return
-    deliver(root, journal)
+        return journal_of_reports(root, params)
+
+    journal = sheltered(
+        record, seconds=LOCAL_SECONDS, tell=lambda reason: f"the evaluation is not tracked: {reason}"
+    )
+    if journal is not None:
+        deliver(root, journal)
 
 
 def send_reports(root: Path, params: Params) -> str:
@@ -140,7 +143,7 @@ def _derive(root: Path, source: Journal, record: Record) -> tuple[Journal, Recor
         metrics={
             name: value
             for name, value in record.metrics.items()
-            if not name.startswith(("test_", "leak_free_", "recall_"))
+            if not name.startswith(("test_", "leak_free_", "recall_", names.TEMPERATURE))
         },
         evaluation="",
         model={},

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import re
 import threading
 import time
 from dataclasses import asdict, dataclass, field
+from functools import cache
+
+from pydantic import TypeAdapter
 
 from ferflow.errors import TrackingError
-from ferflow.files import output_error, sha256_of
+from ferflow.files import sha256_of, write_json
+from ferflow.tracking.address import DATABASE
 from ferflow.tracking.journal import Journal
+from ferflow.tracking.record import Count, read_bytes
+
+# What earlier versions called the embedded store: an absolute path, which a moved project no longer has.
+_EMBEDDED = re.compile(rf"sqlite:///.*/{re.escape(str(DATABASE))} ")
 
 
 class Budget:
@@ -25,6 +33,10 @@ class Budget:
         self._end = None if seconds is None else time.monotonic() + seconds
         self._stop = stop
 
+    def left(self) -> float:
+        """Seconds that are left, 0 at least; a day where there is no end."""
+        return 86_400.0 if self._end is None else max(0.0, self._end - time.monotonic())
+
     def check(self) -> None:
         """Go on, or not.
 
@@ -37,12 +49,20 @@ class Budget:
             raise TrackingError(f"the store is slow: not done after {self._seconds:.0f} s")
 
 
+@dataclass(frozen=True)
+class Former:
+    """Another store that has a run: its id there, and `Sent.complete` of then."""
+
+    run_id: str
+    complete: str = ""
+
+
 @dataclass
 class Sent:
     """What a store has confirmed; saved as `sent.json`.
 
     Attributes:
-        place: The store, without password, and the experiment.
+        place: The store, without password, and the experiment; `mlruns/mlflow.db` is the project's own.
         run_id: Of the run; empty before it exists.
         is_unsure: A request was sent whose answer is not known.
         num_values: Lines of `values.jsonl`.
@@ -54,12 +74,13 @@ class Sent:
         model_id: Of the logged model; empty before it exists.
         has_model: Whether the logged model is whole.
         complete: SHA-256 of the `run.json` of which the store has all; empty before.
+        former: Place to what another store has of the run.
     """
 
     place: str
     run_id: str = ""
     is_unsure: bool = False
-    num_values: int = 0
+    num_values: Count = 0
     params: list[str] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
@@ -68,28 +89,48 @@ class Sent:
     model_id: str = ""
     has_model: bool = False
     complete: str = ""
+    former: dict[str, Former] = field(default_factory=dict)
 
     def save(self, journal: Journal) -> None:
-        """Replace `sent.json`, without waiting for the disk: what is lost is looked up in the store.
+        """Replace `sent.json`.
 
         Raises:
             OutputError: It cannot be written.
         """
-        path = journal.folder / "sent.json"
-        fresh = path.with_suffix(".tmp-json")
-        try:
-            fresh.write_text(json.dumps(asdict(self)) + "\n", encoding="utf-8")
-            fresh.replace(path)
-        except OSError as error:
-            raise output_error(path, error) from error
+        write_json(journal.folder / "sent.json", asdict(self))
 
     @classmethod
     def load(cls, journal: Journal) -> Sent | None:
-        """What `sent.json` holds, or None where it is missing or damaged."""
+        """What `sent.json` holds; None where it is missing or damaged: then the store is asked."""
         try:
-            return cls(**json.loads((journal.folder / "sent.json").read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            found = _sents().validate_json(read_bytes(journal.folder / "sent.json"))
+        except (OSError, ValueError):
             return None
+        found.place = _EMBEDDED.sub(f"{DATABASE} ", found.place)
+        return found
+
+    def at(self, place: str) -> Sent:
+        """What is known of another place: at most which run it was there."""
+        if place == self.place:
+            return self
+        others = dict(self.former)
+        if self.run_id:
+            others[self.place] = Former(self.run_id, self.complete)
+        known = others.pop(place, None) or Former("")
+        return Sent(place, known.run_id, is_unsure=True, complete=known.complete, former=others)
+
+    def is_complete_at(self, place: str, digest: str) -> bool:
+        """Whether a place has, or had, all that the journal of a digest holds."""
+        return bool(digest) and self.at(place).complete == digest
+
+    def places_with(self, digest: str) -> list[str]:
+        """The places that have all that the journal of a digest holds."""
+        return [place for place in (self.place, *self.former) if self.is_complete_at(place, digest)]
+
+
+@cache
+def _sents() -> TypeAdapter[Sent]:
+    return TypeAdapter(Sent)
 
 
 def digest_of(journal: Journal) -> str:
@@ -102,10 +143,13 @@ def digest_of(journal: Journal) -> str:
     try:
         return sha256_of(path)
     except OSError as error:
-        raise TrackingError(f"{path}: not readable ({error})") from error
+        raise TrackingError(
+            f"{path}: not readable ({error.strerror}); put a copy of it back, or remove {journal.folder} to "
+            "give its run up"
+        ) from error
 
 
 def is_complete(journal: Journal) -> bool:
-    """Whether a store has all that the journal holds."""
+    """Whether a store, be it another than the present one, has all that the journal holds."""
     sent = Sent.load(journal)
-    return sent is not None and sent.complete == digest_of(journal)
+    return sent is not None and bool(sent.places_with(digest_of(journal)))

@@ -9,22 +9,34 @@ from __future__ import annotations
 import json
 import logging
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from ferflow.errors import TrackingError
+from ferflow.errors import FerflowError, TrackingError
 from ferflow.files import output_error, stage_lock
+from ferflow.redaction import hide, register_url
 from ferflow.tracking import names
+from ferflow.tracking.address import (
+    ARTIFACTS,
+    DATABASE,
+    VARIABLE,
+    check_address,
+    database_of,
+    is_embedded,
+    is_web,
+    project_root,
+    shown,
+    tracking_uri,
+)
+from ferflow.tracking.diagnosis import explain
+from ferflow.tracking.relocation import TAG_HOME, settle
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-DATABASE = Path("mlruns/mlflow.db")
-ARTIFACTS = Path("mlruns/artifacts")
+__all__ = ["ARTIFACTS", "DATABASE", "client", "experiment_id", "shown", "store_errors", "tracking_uri"]
 
 # An unreachable server costs seconds. MLflow's own values (7 retries, 120 seconds) cost minutes.
 _SETTINGS = {
@@ -36,30 +48,13 @@ _SETTINGS = {
     # A server that passes a network of 100 MB on to its object store answers late.
     "MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT": "30",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # A redirected write arrives as a read, or with the password at another host: its place is told instead.
+    "MLFLOW_ALLOW_HTTP_REDIRECTS": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
-# What stores of artifacts raise, where their libraries are in use.
-_CLOUD_ERRORS = {
-    "botocore.exceptions": ("BotoCoreError", "ClientError"),
-    "boto3.exceptions": ("Boto3Error",),
-    "google.api_core.exceptions": ("GoogleAPIError",),
-    "azure.core.exceptions": ("AzureError",),
-}
-# Seconds that a connection of SQLite waits for another one that writes.
-_SQLITE_TIMEOUT = 60
 # Seconds in which a database server must have answered.
 _CONNECT_TIMEOUT = 5
-
-
-def tracking_uri(root: Path) -> str:
-    """Where runs are kept: `MLFLOW_TRACKING_URI`, or the SQLite database of the repository.
-
-    Args:
-        root: The repository's folder.
-    """
-    chosen = os.environ.get("MLFLOW_TRACKING_URI")
-    return chosen or f"sqlite:///{(root / DATABASE).resolve()}?timeout={_SQLITE_TIMEOUT}"
 
 
 def experiment_name() -> str:
@@ -81,22 +76,45 @@ def client(root: Path) -> MlflowClient:
     """
     mlflow = load_mlflow()
     uri = tracking_uri(root)
-    if not uri.startswith(("http://", "https://")):
-        folder = (root / ARTIFACTS).parent
-        try:
-            (root / ARTIFACTS).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise output_error(folder, error) from error
-    else:
-        folder = None
+    register_url(uri)
+    check_address(uri)
+    artifacts = None if is_web(uri) else _artifacts_folder(root)
     # Processes that open a fresh database at once would each create its tables: one at a time.
-    lock = nullcontext() if folder is None else stage_lock("migration", directory=folder)
+    lock = nullcontext() if artifacts is None else stage_lock("migration", directory=artifacts.parent)
     with lock, store_errors(uri):
+        is_own = is_embedded(root, uri)
+        if is_own:
+            settle(database_of(root))
         _select(mlflow, uri)
         _probe_database(uri)
         made: MlflowClient = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
-        _ensure_experiment(made, None if folder is None else root / ARTIFACTS)
+        _ensure_experiment(made, artifacts, is_own=is_own)
     return made
+
+
+def _artifacts_folder(root: Path) -> Path:
+    """The folder of artifacts of a store that is a database, made where it is missing."""
+    folder = project_root(root) / ARTIFACTS
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(folder.parent, error) from error
+    return folder
+
+
+def check_writing(root: Path) -> None:
+    """Write to the store what it holds already.
+
+    Args:
+        root: The repository's folder.
+
+    Raises:
+        TrackingError: It cannot be reached, or cannot be written.
+    """
+    made = client(root)
+    number = experiment_id(made)
+    with store_errors(made.tracking_uri):
+        made.set_experiment_tag(number, _VIEW_TAG, made.get_experiment(number).tags[_VIEW_TAG])
 
 
 def experiment_id(client: MlflowClient) -> str:
@@ -120,11 +138,11 @@ def experiment_id(client: MlflowClient) -> str:
 
 def _select(mlflow: Any, uri: str) -> None:
     """Make a store the one that MLflow's functions use in this process, and in no other."""
-    chosen = os.environ.get("MLFLOW_TRACKING_URI")
+    chosen = os.environ.get(VARIABLE)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     if chosen is None:  # MLflow sets the variable, and then it looks as if the user had.
-        os.environ.pop("MLFLOW_TRACKING_URI", None)
+        os.environ.pop(VARIABLE, None)
 
 
 def load_mlflow() -> Any:
@@ -153,7 +171,9 @@ def load_mlflow() -> Any:
 
 @contextmanager
 def store_errors(uri: str) -> Iterator[None]:
-    """Turn what MLflow and the libraries below it raise into an error that names store and cure.
+    """Turn whatever MLflow and the libraries below it raise into an error that names store and cure.
+
+    One net for all of it: answers that are no answers make their clients fail in ways that no list names.
 
     Args:
         uri: The tracking URI.
@@ -163,83 +183,34 @@ def store_errors(uri: str) -> Iterator[None]:
     """
     try:
         yield
-    except _failures() as error:
-        raise TrackingError(
-            f"{shown(uri)}: {_reason(error)}; see that the store runs, has space and is the one that "
-            "MLFLOW_TRACKING_URI should name"
-        ) from error
-
-
-def shown(uri: str) -> str:
-    """A tracking URI as it may be printed: without the password and the options."""
-    parts = urlsplit(uri)
-    if not parts.password:
-        return uri.split("?")[0]
-    place = f"{parts.username}@{parts.hostname}{f':{parts.port}' if parts.port else ''}"
-    return f"{parts.scheme}://{place}{parts.path}"
+    except FerflowError:
+        raise
+    except Exception as error:
+        finding = explain(error, uri)
+        raise TrackingError(hide(f"{shown(uri)}: {finding.found}; {finding.cure}")) from error
 
 
 def _probe_database(uri: str) -> None:
     """Connect to a database server once, as MLflow tries for two minutes to."""
-    if uri.startswith(("http://", "https://", "sqlite:")):
+    if not uri.startswith(("postgres", "mysql")):
         return
     import sqlalchemy
 
     engine = sqlalchemy.create_engine(uri, connect_args={"connect_timeout": _CONNECT_TIMEOUT})
-    engine.connect().close()
-    engine.dispose()
+    try:
+        engine.connect().close()
+    finally:
+        engine.dispose()
 
 
-def _failures() -> tuple[type[Exception], ...]:
-    """What a store that is down, slow, full or damaged makes its clients raise."""
-    from mlflow.exceptions import MlflowException
-    from requests.exceptions import RequestException
-    from sqlalchemy.exc import SQLAlchemyError
-
-    clouds = [
-        getattr(sys.modules[module], name)
-        for module, names_ in _CLOUD_ERRORS.items()
-        if module in sys.modules
-        for name in names_
-    ]
-    # An import error: the driver of a database is not installed.
-    return (MlflowException, RequestException, SQLAlchemyError, OSError, ImportError, *clouds)
-
-
-def _reason(error: Exception) -> str:
-    """What went wrong, in one short line."""
-    text = str(error).strip().split("\n", 1)[0]
-    for sign, meaning in _MEANINGS:
-        if sign in text:
-            return meaning
-    return text[:200] or type(error).__name__
-
-
-_SERVER_FAILS = "the server fails (its disk may be full; its log says why)"
-# What the first line of a library's error means, where that is hidden in it.
-_MEANINGS = (
-    ("Invalid Host header", "the server refuses that name (403): name it, with its port, in --allowed-hosts"),
-    ("Connection refused", "nothing answers there (connection refused)"),
-    ("Name or service not known", "there is no such host"),
-    ("Temporary failure in name resolution", "there is no such host, or no network"),
-    ("timed out", "no answer in time"),
-    ("timeout", "no answer in time"),
-    ("Remote end closed", "the server closed the connection"),
-    ("Connection reset", "the server closed the connection"),
-    ("error responses", _SERVER_FAILS),
-    ("500 Server Error", _SERVER_FAILS),
-    ("No space left on device", "its disk is full"),
-    ("database or disk is full", "its disk is full"),
-    ("database is locked", "another process keeps the database busy"),
-)
-
-
-def _ensure_experiment(client: MlflowClient, artifacts: Path | None) -> None:
+def _ensure_experiment(client: MlflowClient, artifacts: Path | None, *, is_own: bool) -> None:
     """Create the experiment where it is missing, and give it the view that the UI opens with."""
     from mlflow.exceptions import MlflowException
 
     name = experiment_name()
     tags = _experiment_tags()
+    if is_own and artifacts is not None:
+        tags[TAG_HOME] = artifacts.resolve().parent.as_uri()
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         location = None if artifacts is None else artifacts.resolve().as_uri()
@@ -249,9 +220,11 @@ def _ensure_experiment(client: MlflowClient, artifacts: Path | None) -> None:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":  # Another process was faster.
                 raise
         return
+    if experiment.lifecycle_stage != "active":
+        return
     # A view that is there may be one that the user saved over it.
-    if experiment.lifecycle_stage == "active" and _VIEW_TAG not in experiment.tags:
-        client.set_experiment_tag(experiment.experiment_id, _VIEW_TAG, tags[_VIEW_TAG])
+    for tag in {_VIEW_TAG, TAG_HOME} & tags.keys() - experiment.tags.keys():
+        client.set_experiment_tag(experiment.experiment_id, tag, tags[tag])
 
 
 _VIEW_TAG = f"mlflow.sharedViewState.{names.VIEW}"

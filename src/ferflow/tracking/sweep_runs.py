@@ -11,10 +11,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ferflow.errors import OutputError, TrackingError
 from ferflow.progress import say
 from ferflow.tracking import lineage, names
-from ferflow.tracking.journal import FAILED, JOURNALS, KILLED, TRAINED, Journal, Record, Value, create_journal
+from ferflow.tracking.journal import (
+    FAILED,
+    KILLED,
+    TRAINED,
+    Journal,
+    Record,
+    Value,
+    create_journal,
+    journals_folder,
+)
+from ferflow.tracking.net import sheltered
+from ferflow.tracking.record import State
 from ferflow.tracking.sent import Budget
 from ferflow.tracking.upload import send
 
@@ -25,7 +35,7 @@ TAG_ENDED = "optuna.ended"
 TAG_RETRY_OF = "optuna.retry_of"
 _TAG_PARENT = "mlflow.parentRunId"
 
-_STATES = {"complete": TRAINED, "pruned": TRAINED, "failed": FAILED, "retried": KILLED}
+_STATES: dict[str, State] = {"complete": TRAINED, "pruned": TRAINED, "failed": FAILED, "retried": KILLED}
 _SECONDS = 300
 
 
@@ -87,15 +97,24 @@ def track_sweep(root: Path, sweep: SweepRun, trials: Sequence[TrialRun]) -> None
         sweep: The study.
         trials: Those of its trials that are over.
     """
-    budget = Budget(_SECONDS)
-    try:
+
+    def track() -> str:
+        budget = Budget(_SECONDS)
         parent = send(root, _write_parent(root, sweep, trials), budget)
         for trial in trials:
             send(root, _write_child(root, sweep, trial, parent), budget)
-    except (TrackingError, OutputError) as error:
-        say(f"the study is not tracked whole yet ({error}); the same command sends the rest later")
-        return
-    say(f"tracked as run sweep {sweep.name} ({parent[:8]}) with {len(trials)} trials below it")
+        return parent
+
+    parent = sheltered(
+        track,
+        seconds=_SECONDS,
+        hint="the store is slow",
+        tell=lambda reason: (
+            f"the study is not tracked whole yet ({reason}); the same command sends the rest later"
+        ),
+    )
+    if parent is not None:
+        say(f"tracked as run sweep {sweep.name} ({parent[:8]}) with {len(trials)} trials below it")
 
 
 def _write_parent(root: Path, sweep: SweepRun, trials: Sequence[TrialRun]) -> Journal:
@@ -150,7 +169,7 @@ def _write_child(root: Path, sweep: SweepRun, trial: TrialRun, parent: str) -> J
 
 def _open(root: Path, record: Record) -> Journal:
     """The journal of a record, made where it is missing."""
-    folder = root / JOURNALS / record.key
+    folder = journals_folder(root) / record.key
     if not (folder / "run.json").is_file():
         shutil.rmtree(folder, ignore_errors=True)
         create_journal(root, record).release()

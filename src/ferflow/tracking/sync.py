@@ -6,17 +6,20 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from ferflow.errors import FerflowError, OutputError, TrackingError
+from ferflow.errors import FerflowError, TrackingError
 from ferflow.progress import say
 from ferflow.tracking import store
+from ferflow.tracking.address import shown, tracking_uri
 from ferflow.tracking.journal import RUNNING, Journal, all_journals, close_killed
+from ferflow.tracking.net import failure_of, sheltered
 from ferflow.tracking.sent import Budget, Sent, is_complete
 from ferflow.tracking.upload import send
 
 # Seconds that a stage waits at its end for a store that answers, but slowly.
-_STAGE_SECONDS = 60
+STAGE_SECONDS = 60
 _PAUSE_SECONDS = 5
 _PAUSE_AFTER_FAILURE = 60
+_SLOW = "the store is slow"
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ def statuses(root: Path) -> list[Status]:
 
 
 def sync(root: Path, budget: Budget | None = None) -> tuple[list[str], dict[str, str]]:
-    """Send every journal of a run that ended and is not in the store yet.
+    """Send every journal of a run that ended and that no store has yet.
 
     Args:
         root: The repository's folder.
@@ -89,25 +92,34 @@ def sync(root: Path, budget: Budget | None = None) -> tuple[list[str], dict[str,
     return sent, failed
 
 
-def deliver(root: Path, journal: Journal, *, seconds: float = _STAGE_SECONDS) -> None:
+def deliver(root: Path, journal: Journal, *, seconds: float = STAGE_SECONDS) -> None:
     """Send a run at the end of its stage, then what earlier outages left; a failure is one line.
 
     Args:
         root: The repository's folder.
         journal: Of the run.
-        seconds: How long it may take.
+        seconds: How long it may take, all together.
     """
     budget = Budget(seconds)
-    try:
+
+    def bring() -> str:
         run_id = send(root, journal, budget)
-    except (TrackingError, OutputError) as error:
-        say(f"the run is not tracked yet ({error}); 'ferflow track sync' sends it later")
+        return f"tracked as run {journal.read().name} ({run_id[:8]}) in {shown(tracking_uri(root))}"
+
+    line = sheltered(bring, seconds=seconds, hint=_SLOW, tell=_not_tracked)
+    if line is None:
         return
-    say(f"tracked as run {journal.read().name} ({run_id[:8]}) in {store.shown(store.tracking_uri(root))}")
-    try:
-        sync(root, budget)
-    except (TrackingError, OutputError):
-        return  # They stay listed by `ferflow track status`.
+    say(line)
+    # What cannot be sent stays listed by `ferflow track status`.
+    sheltered(lambda: failure_of(lambda: sync(root, budget)), seconds=budget.left(), hint=_SLOW, tell=_others)
+
+
+def _not_tracked(reason: str) -> str:
+    return f"the run is not tracked yet ({reason}); 'ferflow track sync' sends it later"
+
+
+def _others(reason: str) -> str:
+    return f"runs of earlier outages are not sent yet ({reason}); 'ferflow track sync' sends them later"
 
 
 class LiveSender(threading.Thread):
@@ -136,24 +148,21 @@ class LiveSender(threading.Thread):
 
     def run(self) -> None:
         """Send until `end`."""
-        pause, is_first = _PAUSE_SECONDS, True
+        is_first = True
         budget = Budget(None, self._ended)
         while not self._ended.is_set():
             self._woken.wait()
             self._woken.clear()
-            try:
-                send(self._root, self._journal, budget)
-                pause = _PAUSE_SECONDS
-                if is_first:
-                    is_first = False
-                    sync(self._root, budget)
-            except (TrackingError, OutputError):
-                pause = _PAUSE_AFTER_FAILURE
+            failure = failure_of(lambda: send(self._root, self._journal, budget))
+            if failure is None and is_first:
+                is_first = False
+                failure = failure_of(lambda: sync(self._root, budget))
+            pause = _PAUSE_SECONDS if failure is None else _PAUSE_AFTER_FAILURE
             self._ended.wait(pause)
 
-    def end(self) -> None:
-        """Send no more, and wait for a request that is under way."""
+    def end(self, seconds: float) -> None:
+        """Send no more, and wait for a request that is under way, but not longer than some seconds."""
         self._ended.set()
         self._woken.set()
         if self.ident is not None:
-            self.join(_STAGE_SECONDS)
+            self.join(seconds)

@@ -7,19 +7,19 @@ confirmed, so that looking up is only needed after an attempt that broke off.
 
 from __future__ import annotations
 
-import getpass
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ferflow.files import sha256_of
-from ferflow.labels import IMAGE_SIZE
-from ferflow.tracking import names, store
-from ferflow.tracking.journal import EVALUATED, FAILED, KILLED, RUNNING, TRAINED, Journal, Subset, Value
+from ferflow.progress import say
+from ferflow.tracking import lineage, names, store
+from ferflow.tracking.address import place_of, tracking_uri
+from ferflow.tracking.data_sets import described
+from ferflow.tracking.journal import EVALUATED, FAILED, KILLED, RUNNING, TRAINED, Journal, Value
 from ferflow.tracking.logged_model import EXAMPLE, NETWORK
 from ferflow.tracking.sent import Budget, Sent, digest_of
-from ferflow.tracking.upload_model import send_model
+from ferflow.tracking.upload_model import find_ready_model, send_model
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -29,8 +29,6 @@ _MAX_PARAMS = 100
 _MAX_METRICS = 1000
 _STATUS = {TRAINED: "FINISHED", EVALUATED: "FINISHED", FAILED: "FAILED", KILLED: "KILLED"}
 _CONTEXTS = {"train": "training", "val": "validation", "test": "testing"}
-# MLflow's column for digests has 36 characters.
-_DIGEST_CHARACTERS = 32
 
 
 def send(root: Path, journal: Journal, budget: Budget) -> str:
@@ -49,18 +47,25 @@ def send(root: Path, journal: Journal, budget: Budget) -> str:
         OutputError: The journal's folder cannot be written.
     """
     with journal.sending():
-        sent = Sent.load(journal)
-        if sent is not None and sent.complete == digest_of(journal):
+        place = current_place(root)
+        sent = (Sent.load(journal) or Sent(place)).at(place)
+        if sent.is_complete_at(place, digest_of(journal)):
             return sent.run_id
         budget.check()
         client = store.client(root)
-        place = f"{store.shown(client.tracking_uri)} {store.experiment_name()}"
-        if sent is None or sent.place != place:
-            sent = Sent(place)
         sending = _Sending(client, journal, sent, budget)
         with store.store_errors(client.tracking_uri):
             sending.run()
         return sending.run_id
+
+
+def current_place(root: Path) -> str:
+    """What `sent.json` calls the store and the experiment that are meant now.
+
+    Args:
+        root: The repository's folder.
+    """
+    return f"{place_of(root, tracking_uri(root))} {store.experiment_name()}"
 
 
 class _Sending:
@@ -94,9 +99,7 @@ class _Sending:
             return
         self._send_subsets()
         self._send_files()
-        if self._record.model and not self._sent.has_model:
-            self._budget.check()
-            send_model(self._client, self._journal, self._record, self._sent, self._budget)
+        self._send_model()
         self._send_metrics(run)
         self._budget.check()
         self._client.set_terminated(self.run_id, _STATUS[self._record.state], self._record.ended)
@@ -120,14 +123,14 @@ class _Sending:
         found = self._client.search_runs([self._experiment], tag, ViewType.ALL)
         if not found:
             if self.run_id:  # The store lost it, with all that it had.
-                self._sent = Sent(self._sent.place)
+                self._sent = Sent(self._sent.place, former=self._sent.former)
             return None
         # Two, if a request was repeated on its way: the first stays.
         first, *others = sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
         for other in others:
             self._client.delete_run(other.info.run_id)
         if self.run_id != first.info.run_id:
-            self._sent = Sent(self._sent.place, first.info.run_id)
+            self._sent = Sent(self._sent.place, first.info.run_id, former=self._sent.former)
             self._save(is_unsure=True)
         return first
 
@@ -138,7 +141,7 @@ class _Sending:
             self._experiment,
             start_time=self._record.started,
             run_name=self._record.name,
-            tags={names.TAG_JOURNAL: self._record.key, "mlflow.user": getpass.getuser(), **tags},
+            tags={names.TAG_JOURNAL: self._record.key, "mlflow.user": lineage.user_name(), **tags},
         )
         self._sent.run_id = run.info.run_id
         self._sent.tags = tags
@@ -213,7 +216,7 @@ class _Sending:
         self._budget.check()
         # The store passes over those that it has.
         inputs = [
-            DatasetInput(_dataset(entry), [InputTag("mlflow.data.context", _CONTEXTS[entry.name])])
+            DatasetInput(described(entry), [InputTag("mlflow.data.context", _CONTEXTS[entry.name])])
             for entry in waiting
         ]
         self._client.log_inputs(self.run_id, datasets=inputs)
@@ -233,6 +236,24 @@ class _Sending:
             self._client.log_artifact(self.run_id, str(path), None if folder == "." else folder)
             self._sent.files[name] = digest
             self._sent.save(self._journal)
+
+    def _send_model(self) -> None:
+        """The logged model; where its file is no longer here, the store's own, if it is whole."""
+        if not self._record.model or self._sent.has_model:
+            return
+        self._budget.check()
+        if (self._journal.files / NETWORK).is_file():
+            send_model(self._client, self._journal, self._record, self._sent, self._budget)
+            return
+        found = find_ready_model(self._client, self._record, self.run_id)
+        if found is None:
+            say(
+                f"run {self._record.name} ({self.run_id[:8]}): its network is neither in the store nor kept "
+                "here any more; the run is sent without it"
+            )
+            return
+        self._sent.model_id, self._sent.has_model = found, True
+        self._sent.save(self._journal)
 
     def _send_metrics(self, run: Any) -> None:
         """The figures of the run as a whole; they are the logged model's, too."""
@@ -264,24 +285,3 @@ def _portions(lines: list[Value]) -> Iterator[list[Value]]:
         size += len(line.values)
     if portion:
         yield portion
-
-
-def _dataset(subset: Subset) -> Any:
-    """A data set as `mlflow.data` describes one of NumPy arrays in a local file."""
-    import numpy as np
-    from mlflow.data.schema import TensorDatasetSchema
-    from mlflow.entities import Dataset
-    from mlflow.types import Schema, TensorSpec
-
-    bytes_of = np.dtype(np.uint8)
-    faces = Schema([TensorSpec(bytes_of, (-1, IMAGE_SIZE, IMAGE_SIZE))])
-    labels = Schema([TensorSpec(bytes_of, (-1,))])
-    schema = TensorDatasetSchema(features=faces, targets=labels).to_dict()
-    return Dataset(
-        name=subset.name,
-        digest=subset.sha256[:_DIGEST_CHARACTERS],
-        source_type="local",
-        source=json.dumps({"uri": subset.path}),
-        schema=json.dumps(schema),
-        profile=json.dumps({"num_rows": subset.num_images, "sha256": subset.sha256}),
-    )

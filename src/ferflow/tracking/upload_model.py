@@ -55,15 +55,34 @@ def send_model(client: MlflowClient, journal: Journal, record: Record, sent: Sen
     sent.save(journal)
 
 
+def find_ready_model(client: MlflowClient, record: Record, run_id: str) -> str | None:
+    """The id of the whole logged model of a run, where the store has one.
+
+    Args:
+        client: Of the store.
+        record: What the journal holds.
+        run_id: Of the run.
+    """
+    for model in _models_of(client, record, run_id):
+        if model.status == "READY" and model.tags.get(names.TAG_MODEL) == record.model_sha256:
+            return str(model.model_id)
+    return None
+
+
+def _models_of(client: MlflowClient, record: Record, run_id: str) -> list[Any]:
+    experiment = client.get_run(run_id).info.experiment_id
+    found = client.search_logged_models([experiment], f"source_run_id = '{run_id}'")
+    return [model for model in found if model.tags.get(names.TAG_JOURNAL) == record.key]
+
+
 def _find_or_create(client: MlflowClient, record: Record, sent: Sent, budget: Budget) -> Any:
     """The logged model of the run: there is never more than one."""
     budget.check()
-    experiment = client.get_run(sent.run_id).info.experiment_id
-    found = client.search_logged_models([experiment], f"source_run_id = '{sent.run_id}'")
-    mine = [model for model in found if model.tags.get(names.TAG_JOURNAL) == record.key]
+    mine = _models_of(client, record, sent.run_id)
     if mine:
         return min(mine, key=lambda model: (model.creation_timestamp, model.model_id))
     budget.check()
+    experiment = client.get_run(sent.run_id).info.experiment_id
     return client.create_logged_model(
         experiment,
         names.MODEL,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ferflow.errors import TuningError
 from ferflow.files import output_error
+from ferflow.sqlite_url import sqlite_url
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -61,7 +62,7 @@ def parse_address(text: str) -> Address:
     """
     if "://" not in text:
         path = Path(text).absolute()
-        return Address("" if path.suffix in _JOURNALS else f"sqlite:///{path}", path)
+        return Address("" if path.suffix in _JOURNALS else sqlite_url(path), path)
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
@@ -72,7 +73,7 @@ def parse_address(text: str) -> Address:
     kind = url.get_backend_name()
     if kind == "sqlite" and url.database:
         path = Path(url.database).absolute()
-        return Address(f"sqlite:///{path}", path)
+        return Address(sqlite_url(path), path)
     if kind != "postgresql":
         raise TuningError(
             f"--storage {url.render_as_string(hide_password=True)}: {kind} found, expected postgresql://, "
