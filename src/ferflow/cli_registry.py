@@ -126,11 +126,11 @@ def list_versions() -> None:
 def rollback() -> None:
     """Make the version champion that was before the present one."""
     from ferflow.tracking.aliases import rollback as roll_back
-    from ferflow.tracking.registry import registry_lock
+    from ferflow.tracking.registry_lock import registry_lock
 
     store = _open_store()
-    with registry_lock(store):
-        done = roll_back(store)
+    with registry_lock(store) as guard:
+        done = roll_back(store, guard)
     typer.echo(f"champion: version {done.champion} (was version {done.former})")
 
 

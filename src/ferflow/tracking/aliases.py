@@ -6,6 +6,7 @@ in one tag of the registered model, oldest first.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -81,13 +82,21 @@ def version_table(client: MlflowClient) -> str:
     return render(Table(names.REGISTERED_MODEL, columns, rows))
 
 
-def promote(client: MlflowClient, number: str, champion: str | None) -> None:
-    """Move alias `champion`, and remember who held it."""
+def promote(client: MlflowClient, number: str, champion: str | None, guard: Callable[[], None]) -> None:
+    """Move alias `champion`, and remember who held it.
+
+    Args:
+        client: Of the store.
+        number: Of the version that becomes champion.
+        champion: Number of the one that is champion now.
+        guard: Of `registry_lock`; called just before the alias is moved.
+    """
     name = names.REGISTERED_MODEL
     history = _history(client, champion) if champion else []
     if champion:
         client.set_model_version_tag(name, number, TAG_BEFORE, champion)
     client.set_model_version_tag(name, number, TAG_SINCE, now())
+    guard()
     client.set_registered_model_alias(name, names.CHAMPION, number)
     _remember(client, [*history, number])
 
@@ -98,10 +107,10 @@ def drop_challenger(client: MlflowClient, number: str) -> None:
         client.delete_registered_model_alias(names.REGISTERED_MODEL, names.CHALLENGER)
 
 
-def rollback(client: MlflowClient) -> Rollback:
+def rollback(client: MlflowClient, guard: Callable[[], None] = lambda: None) -> Rollback:
     """Make the version champion that was before the present one.
 
-    The caller holds the registry's lock.
+    The caller holds the registry's lock, and gives its guard.
 
     Raises:
         TrackingError: There is no champion, none was before it, or the store cannot be reached.
@@ -125,6 +134,7 @@ def rollback(client: MlflowClient) -> Rollback:
             )
         target = earlier[-1]
         name = names.REGISTERED_MODEL
+        guard()
         client.set_registered_model_alias(name, names.CHAMPION, target)
         _remember(client, earlier)
         client.set_model_version_tag(name, champion, TAG_ROLLED_BACK, target)

@@ -5,16 +5,10 @@ Alias `champion` is the version to use, `challenger` the newest one that was not
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ferflow import layout
 from ferflow.errors import TrackingError
-from ferflow.files import stage_lock
-from ferflow.progress import say
 from ferflow.tracking import names
 from ferflow.tracking.aliases import (
     TAG_BEFORE,
@@ -27,6 +21,7 @@ from ferflow.tracking.aliases import (
     versions,
 )
 from ferflow.tracking.gate import Contender, Decision, Rules, decide
+from ferflow.tracking.registry_lock import Guard, registry_lock
 from ferflow.tracking.store import store_errors
 from ferflow.tracking.tracked_run import FINISHED, TrackedRun, get_run, predictions_of
 
@@ -82,7 +77,7 @@ def register(client: MlflowClient, run: TrackedRun, rules: Rules, *, is_forced: 
     """
     model_id = _model_of(client, run)
     contender = _contender(client, run, "")
-    with registry_lock(client), store_errors(client.tracking_uri):
+    with registry_lock(client) as guard, store_errors(client.tracking_uri):
         _ensure_registered_model(client)
         version = _version_of(client, model_id)
         is_new = version is None
@@ -96,26 +91,10 @@ def register(client: MlflowClient, run: TrackedRun, rules: Rules, *, is_forced: 
             )
         version = client.get_model_version(names.REGISTERED_MODEL, str(version.version))
         if TAG_DECISION not in version.tags:
-            _judge(client, version, run, contender, rules, is_forced=is_forced)
+            _judge(client, version, run, contender, rules, is_forced=is_forced, guard=guard)
         elif is_forced:
-            _force(client, version)
+            _force(client, version, guard)
         return _registration(client, version, run, is_new=is_new)
-
-
-@contextmanager
-def registry_lock(client: MlflowClient) -> Iterator[None]:
-    """Hold the registry: no two processes of this machine judge or move aliases at once."""
-    with stage_lock("registry", directory=_lock_folder(client.tracking_uri), on_wait=say):
-        yield
-
-
-def _lock_folder(uri: str) -> Path:
-    """The folder of an SQLite database, since several checkouts may share it; else the checkout's."""
-    from sqlalchemy.engine import make_url
-
-    if not uri.startswith("sqlite:"):
-        return layout.LOCKS
-    return Path(make_url(uri).database or "").absolute().parent
 
 
 def _judge(
@@ -126,6 +105,7 @@ def _judge(
     rules: Rules,
     *,
     is_forced: bool,
+    guard: Guard,
 ) -> None:
     """Make a version challenger, decide, and write the decision down; its tag comes last.
 
@@ -134,6 +114,7 @@ def _judge(
     number = str(version.version)
     champion = holder(client, names.CHAMPION)
     if champion != number:
+        guard()
         client.set_registered_model_alias(names.REGISTERED_MODEL, names.CHALLENGER, number)
     for _ in range(_MAX_LOOKS):
         # A champion without a decision is this version, promoted by a process that then died.
@@ -146,7 +127,7 @@ def _judge(
             break  # Nobody else moved it meanwhile, on another machine.
     _write_decision(client, number, run, decision, is_forced=is_forced)
     if (decision.is_promoted or is_forced) and champion != number:
-        promote(client, number, champion)
+        promote(client, number, champion, guard)
     if holder(client, names.CHAMPION) == number:
         drop_challenger(client, number)
     client.set_model_version_tag(names.REGISTERED_MODEL, number, TAG_DECISION, decision.outcome.value)
@@ -167,13 +148,13 @@ def _write_decision(
     client.update_model_version(names.REGISTERED_MODEL, number, about)
 
 
-def _force(client: MlflowClient, version: ModelVersion) -> None:
+def _force(client: MlflowClient, version: ModelVersion, guard: Guard) -> None:
     """Make a version that was judged before champion all the same."""
     number, champion = str(version.version), holder(client, names.CHAMPION)
     if champion == number:
         return
     client.set_model_version_tag(names.REGISTERED_MODEL, number, TAG_FORCED, "true")
-    promote(client, number, champion)
+    promote(client, number, champion, guard)
     drop_challenger(client, number)
     add_to_description(client, number, f"It was made champion by force on {now()}.")
 
