@@ -16,6 +16,8 @@ $(VENV)/.installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@# So that $(BIN)/dvc finds the stages' command without 'source $(BIN)/activate'.
+	$(BIN)/python -m ferflow.path_hook
 	@touch $@
 
 repro: install  ## Run the pipeline that params.yaml describes; then register its model and print its figures
@@ -64,7 +66,8 @@ pipelines: install  ## Compile the Kubeflow pipelines (pipelines/compiled)
 	$(BIN)/python -m pipelines compile
 
 image:  ## Build the image of the pipelines' steps; IMAGE=registry/name:tag, ACCELERATOR=cuda or cuda-jax for NVIDIA GPUs
-	docker build --build-arg ACCELERATOR=$(or $(ACCELERATOR),cpu) --tag $(or $(IMAGE),ferflow:0.1.0) .
+	docker build --build-arg ACCELERATOR=$(or $(ACCELERATOR),cpu) --build-arg COMMIT="$$(git rev-parse HEAD)" \
+	  --build-arg DIRTY="$$(git diff --quiet HEAD && echo false || echo true)" --tag $(or $(IMAGE),ferflow:0.1.0) .
 
 clean:  ## Remove what runs wrote (data, models, reports, export, checkpoints); DVC's cache and .venv stay
 	rm -rf data models reports export .ferflow/checkpoints
