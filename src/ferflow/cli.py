@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -32,6 +32,9 @@ from ferflow import (
 )
 from ferflow.endings import exit_code_of
 from ferflow.progress import say
+
+if TYPE_CHECKING:
+    from ferflow.params import Params
 
 app = typer.Typer(
     name="ferflow",
@@ -82,7 +85,7 @@ def download(params: ParamsOption = layout.PARAMS) -> None:
     from ferflow.stages import download as stage
 
     values = load_params(params)
-    with _locked("download"):
+    with _running("download", values, params):
         stage.run(
             values.download,
             seed=values.seed,
@@ -98,7 +101,7 @@ def face_filter(params: ParamsOption = layout.PARAMS) -> None:
     from ferflow.stages import face_filter as stage
 
     values = load_params(params)
-    with _locked("face-filter"):
+    with _running("face-filter", values, params):
         stage.run(
             values.face_filter, raw_dir=layout.RAW, output_dir=layout.FILTERED, reports_dir=layout.REPORTS
         )
@@ -111,7 +114,7 @@ def split(params: ParamsOption = layout.PARAMS) -> None:
     from ferflow.stages import split as stage
 
     values = load_params(params)
-    with _locked("split"):
+    with _running("split", values, params):
         stage.run(
             values.split,
             seed=values.seed,
@@ -130,7 +133,7 @@ def train(params: ParamsOption = layout.PARAMS) -> None:
     from ferflow.tracking.recording import recorded_training
 
     values = load_params(params)
-    with _locked("train"), recorded_training(Path(), values) as on_epoch:
+    with _running("train", values, params), recorded_training(Path(), values) as on_epoch:
         stage.run(
             values,
             split_dir=layout.SPLIT,
@@ -192,7 +195,7 @@ def evaluate(
             )
         typer.echo(cli_evaluate.describe(report, target))
         return
-    with _locked("evaluate"):
+    with _running("evaluate", values, params):
         stage.run(
             values.evaluate, split_dir=layout.SPLIT, model_path=layout.MODEL, reports_dir=layout.REPORTS
         )
@@ -257,6 +260,16 @@ def doctor(params: ParamsOption = layout.PARAMS) -> None:
             typer.echo(f"      {'':<10} cure: {check.cure}")
     if not all(check.passed for check in checks):
         raise typer.Exit(1)
+
+
+@contextmanager
+def _running(stage: str, values: Params, params: Path) -> Iterator[None]:
+    """Hold the lock of a stage of the pipeline, and see that it only replaces what it began with."""
+    from ferflow.files import checking
+    from ferflow.stages.started import Started
+
+    with _locked(stage), checking(Started(stage, values, params).check):
+        yield
 
 
 @contextmanager

@@ -14,8 +14,9 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ _CURES = {
     errno.EPERM: "the folder is not writable: change its permissions or choose another place",
     errno.EROFS: "the file system is read-only: choose another place",
 }
+
+
+_CHECK: ContextVar[Callable[[Path], None] | None] = ContextVar("check", default=None)
 
 
 def output_error(path: Path, error: OSError) -> OutputError:
@@ -64,6 +68,7 @@ def atomic_directory(target: Path) -> Iterator[Path]:
     try:
         yield fresh
         _sync_tree(fresh)
+        _ask(target)
         _swap(fresh, place)
     except OSError as error:
         raise output_error(target, error) from error
@@ -89,6 +94,7 @@ def atomic_file(target: Path) -> Iterator[Path]:
             leftover.unlink(missing_ok=True)
         yield fresh
         _sync(fresh)
+        _ask(target)
         fresh.replace(target)
         _sync(target.parent)
     except OSError as error:
@@ -96,6 +102,21 @@ def atomic_file(target: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):  # the folder is not one, or was taken away
             fresh.unlink(missing_ok=True)
+
+
+@contextmanager
+def checking(check: Callable[[Path], None]) -> Iterator[None]:
+    """Inside the block, ask before each result takes its place.
+
+    Args:
+        check: Called with the place just before the renaming, in the thread of the block; what it raises
+            leaves the old result where it is.
+    """
+    token = _CHECK.set(check)
+    try:
+        yield
+    finally:
+        _CHECK.reset(token)
 
 
 def write_json(target: Path, content: Any) -> None:
@@ -151,6 +172,12 @@ def stage_lock(stage: str, *, directory: Path, on_wait: Any = None) -> Iterator[
         except OSError as error:
             raise output_error(path, error) from error
         yield was_free
+
+
+def _ask(target: Path) -> None:
+    check = _CHECK.get()
+    if check is not None:
+        check(target)
 
 
 def _make_parent(target: Path) -> None:
