@@ -5,12 +5,14 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import optuna
 import pytest
 
 from ferflow.errors import TuningError
 from ferflow.tuning import trials as attributes
-from ferflow.tuning.storage import Address, Store, mend_journal, parse_address
+from ferflow.tuning.storage import Address, Store, parse_address, quiet
 from ferflow.tuning.study import load_study
+from ferflow.tuning.study_journal import mend_journal
 from ferflow.tuning.sweep import run
 from tests.tracking import servers
 from tests.tuning.light_sweep import STUDY, LightSweep, light_plan
@@ -157,3 +159,29 @@ def test_a_file_that_is_no_database_is_one_error(tmp_path):
     path.write_bytes(b"no database at all, but long enough to be looked at" * 40)
     with pytest.raises(TuningError, match=r"studies\.db: cannot be used \(file is not a database\)"):
         Store(parse_address(str(path)))
+
+
+@pytest.mark.parametrize("name", ["studies.db", "a?b#c%41.db", "studies.journal"])
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_a_storage_that_is_removed_meanwhile_is_one_clear_error(tmp_path, name, is_replaced):
+    """SQLite would write on into the removed file, and all of it would be lost."""
+    path = tmp_path / "folder" / name
+    store = Store(parse_address(str(path)))
+    with quiet():
+        study = optuna.create_study(study_name="mine", storage=store.storage)
+    assert path.is_file()
+    path.rename(tmp_path / "removed")
+    if is_replaced:
+        Store(parse_address(str(path))).close()
+    removed = r"was removed or replaced while the study went on; put it back"
+    with pytest.raises(TuningError, match=removed), store.errors():
+        study.ask()
+    store.close()
+
+
+def test_a_study_that_its_storage_no_longer_holds_is_one_clear_error(tmp_path):
+    store = Store(parse_address(str(tmp_path / "studies.db")))
+    gone = r"no longer holds the study; .*begin another study \(--study\)"
+    with pytest.raises(TuningError, match=gone), store.errors():
+        optuna.load_study(study_name="gone", storage=store.storage)
+    store.close()

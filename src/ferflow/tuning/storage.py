@@ -7,7 +7,6 @@ out, and those of dead workers are given back, so that none is lost and none is 
 from __future__ import annotations
 
 import fcntl
-import os
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ferflow.errors import TuningError
 from ferflow.files import output_error
 from ferflow.sqlite_url import sqlite_url
+from ferflow.tuning.study_journal import open_journal
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -30,6 +30,8 @@ _CONNECT_TIMEOUT = 10
 _HEARTBEAT_SECONDS = 10
 _GRACE_SECONDS = 60
 _JOURNALS = (".journal", ".log", ".jsonl")
+# What Optuna says, by a KeyError, of a study that its tables or its journal do not hold.
+_GONE = ("Record does not exist", "NotFound", "No such study")
 
 
 @dataclass(frozen=True)
@@ -109,10 +111,14 @@ class Store:
                 address.path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise output_error(address.path, error) from error
+        self._file: int | None = None
         with quiet(), self.errors():
             self.storage: BaseStorage = (
-                self._database(grace_seconds) if address.url else _journal(str(address.path))
+                self._database(grace_seconds)
+                if address.path is None or address.url
+                else open_journal(address.path)
             )
+        self._file = self._file_now()
 
     def close(self) -> None:
         """Close the connections; the next use opens new ones."""
@@ -148,16 +154,30 @@ class Store:
     def errors(self) -> Iterator[None]:
         """Turn what a storage raises when it cannot be used into one message.
 
+        A file that was removed or replaced is noticed before: SQLite would write on into the removed one.
+
         Raises:
             TuningError: With the reason and the cure.
         """
         from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
         from sqlalchemy.exc import SQLAlchemyError
 
+        if self._file is not None and self._file_now() != self._file:
+            raise TuningError(
+                f"storage {self.address.shown}: was removed or replaced while the study went on; put it back "
+                "and run the same command again, or begin another study (--study)"
+            )
         try:
             yield
         except UpdateFinishedTrialError:
             raise
+        except KeyError as error:
+            if not any(sign in str(error) for sign in _GONE):
+                raise
+            raise TuningError(
+                f"storage {self.address.shown}: no longer holds the study; put its file back and run the "
+                "same command again, or begin another study (--study)"
+            ) from error
         except (StorageInternalError, SQLAlchemyError, OSError, RuntimeError) as error:
             cause = error.__cause__ if isinstance(error, StorageInternalError) else error
             reason = str(getattr(cause, "orig", None) or cause).strip().splitlines()[0]
@@ -165,6 +185,15 @@ class Store:
                 f"storage {self.address.shown}: cannot be used ({reason}); bring it back and run the same "
                 "command again: the study goes on"
             ) from error
+
+    def _file_now(self) -> int | None:
+        """What tells the file from another one of its name; None of a server, or where it is gone."""
+        if self.address.path is None:
+            return None
+        try:
+            return self.address.path.stat().st_ino
+        except OSError:
+            return None
 
     def _database(self, grace_seconds: int) -> BaseStorage:
         from optuna.storages import RDBStorage
@@ -254,45 +283,3 @@ def _file_lock(path: Path) -> Iterator[None]:
     with path.open("a", encoding="utf-8") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield
-
-
-def _journal(path: str) -> BaseStorage:
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-
-    class KernelLock(JournalFileOpenLock):
-        """A lock that is never stale, and that removes a line which a killed writer tore."""
-
-        def __init__(self) -> None:
-            super().__init__(path)
-            self._stream: Any = None
-
-        def acquire(self) -> bool:
-            """Wait for the lock."""
-            self._stream = Path(f"{path}.write-lock").open("a", encoding="utf-8")  # noqa: SIM115
-            fcntl.flock(self._stream, fcntl.LOCK_EX)
-            mend_journal(Path(path))
-            return True
-
-        def release(self) -> None:
-            """Give the lock back."""
-            self._stream.close()
-
-    return JournalStorage(JournalFileBackend(path, lock_obj=KernelLock()))
-
-
-def mend_journal(path: Path) -> None:
-    """Cut off a last line without an end: its writer died, and nobody has read it.
-
-    Call it with the write lock held.
-    """
-    if not path.exists():
-        return
-    with path.open("rb+") as stream:
-        end = stream.seek(0, os.SEEK_END)
-        begin = max(0, end - (1 << 16))
-        stream.seek(begin)
-        tail = stream.read()
-        whole = tail.rfind(b"\n") + 1
-        if tail and whole < len(tail):
-            stream.truncate(begin + whole)
