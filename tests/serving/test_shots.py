@@ -12,7 +12,8 @@ import pytest
 from ferflow import Predictor
 from ferflow.data.images import BadImageError
 from ferflow.errors import SourceError
-from ferflow.serving.shots import Source, list_sources, read_shots, read_webcam
+from ferflow.serving.frames import Every, open_webcam
+from ferflow.serving.shots import Source, list_sources, read_frames, read_picture
 from tests.serving.pictures import photo_of, write_photo
 
 
@@ -62,34 +63,43 @@ def test_files_of_one_name_get_places_of_their_own(tmp_path):
     assert [str(source.place) for source in sources] == ["a.png", "a-2.png", "b.webp.png"]
 
 
-def test_a_video_gives_every_nth_frame_with_its_time(export_folder, tmp_path):
+def test_a_video_gives_every_nth_frame_with_its_time(tmp_path):
     path = write_video(tmp_path / "clip.avi", num_frames=11, fps=5)
-    predictor = Predictor(export_folder)
-    shots = list(read_shots(Source(path, Path("clip.avi"), is_named=True), predictor, every=5))
+    (source,), _ = list_sources([path])
+    shots = list(read_frames(source, Every(frames=5), max_pixels=10**6))
     assert [(shot.frame, round(shot.seconds, 3), str(shot.place)) for shot in shots] == [
-        (0, 0.0, "clip/000000.jpg"),
-        (5, 1.0, "clip/000005.jpg"),
-        (10, 2.0, "clip/000010.jpg"),
+        (0, 0.0, "clip.mp4"),
+        (5, 1.0, "clip.mp4"),
+        (10, 2.0, "clip.mp4"),
     ]
     assert shots[0].pixels.shape == (360, 480, 3)
     assert shots[1].name == f"{path} 1.00 s"
+    assert shots[1].rate == 5
 
 
-def test_a_file_that_is_no_video_is_named(export_folder, tmp_path, capfd):
+def test_a_file_that_is_no_video_is_named(tmp_path):
     _names(tmp_path, "clip.mp4")
     source = Source(tmp_path / "clip.mp4", Path("clip.mp4"), is_named=True)
     with pytest.raises(BadImageError, match=r"clip\.mp4: cannot be opened as a video"):
-        list(read_shots(source, Predictor(export_folder), every=1))
+        list(read_frames(source, Every(frames=1), max_pixels=10**6))
 
 
 def test_a_webcam_that_is_not_there_is_one_error():
     with pytest.raises(SourceError, match="webcam 97 cannot be opened; see that it is plugged in"):
-        next(read_webcam(97, every=1))
+        open_webcam(97)
 
 
 def test_a_name_that_is_no_utf8_can_be_read_and_printed(export_folder, tmp_path):
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))
     write_photo(path, photo_of([(40, 60, 144)]))
     (source,), _ = list_sources([path])
-    (shot,) = read_shots(source, Predictor(export_folder), every=1)
+    shot = read_picture(source, Predictor(export_folder))
     assert shot.path.encode() == f"{tmp_path}/caf\N{REPLACEMENT CHARACTER}.png".encode()
+
+
+def test_a_video_whose_name_is_no_utf8_is_an_error(tmp_path):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4"))
+    path.write_bytes(b"x")
+    (source,), _ = list_sources([path])
+    with pytest.raises(BadImageError, match=r"mp4: its name is not UTF-8, as videos need; rename it"):
+        list(read_frames(source, Every(frames=1), max_pixels=10**6))

@@ -26,8 +26,16 @@ _EMOTION_COLOURS = dict(
     zip(EMOTIONS, ("#d55e00", "#009e73", "#aa4499", "#e69f00", "#7f7f7f", "#0072b2", "#56b4e9"), strict=True)
 )
 
+# Of classes that emotions were merged into.
+_MERGED_COLOURS = {"positive": _EMOTION_COLOURS["happy"], "negative": _EMOTION_COLOURS["angry"]}
+
 # Answers below which an accuracy is not drawn.
 _FEWEST_ANSWERS = 20
+
+
+def emotion_colour(name: str) -> str | None:
+    """The colour of an emotion, or of positive and negative, in all pictures; None for others."""
+    return _EMOTION_COLOURS.get(name) or _MERGED_COLOURS.get(name)
 
 
 def plot_confusion_matrix(matrix: NDArray[np.int64], path: Path) -> None:

@@ -12,7 +12,7 @@ from ferflow.data.store import Images
 from ferflow.errors import OutputError
 from ferflow.files import atomic_file
 from ferflow.labels import EMOTIONS
-from ferflow.serving.answers import answer_of
+from ferflow.serving.answers import UNSURE, answer_of
 from ferflow.serving.predictor import Face
 
 # Pictures below this are enlarged, so that words fit beside the faces.
@@ -33,6 +33,8 @@ _COLOURS = dict(
         strict=True,
     )
 )
+# Colours of merged classes, by their places above: those of happy and of angry. Others take them in turn.
+_PLACES = {"positive": 3, "negative": 0}
 _UNSURE_COLOUR = (150, 150, 150)
 _DARK, _LIGHT = (25, 25, 25), (255, 255, 255)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -63,7 +65,8 @@ def annotated(pixels: Images, faces: Sequence[Face], *, abstain_below: float = 0
         cv2.rectangle(picture, (left, top), (right, bottom), colour_of_face, thickness, cv2.LINE_AA)
     taken: list[_Place] = []
     for number, face in enumerate(faces):
-        text = f"{answer_of(face, abstain_below)} {face.confidence:.0%}"
+        name = "" if face.track is None else f"{face.track}: "
+        text = f"{name}{answer_of(face, abstain_below)} {face.confidence:.0%}"
         others = boxes[:number] + boxes[number + 1 :]
         place = _write(picture, text, boxes[number], _colour(face, abstain_below), taken, others)
         taken.append(place)
@@ -153,4 +156,8 @@ def _scaled(face: Face, factor: float) -> _Place:
 
 
 def _colour(face: Face, abstain_below: float) -> tuple[int, int, int]:
-    return _COLOURS.get(answer_of(face, abstain_below), _UNSURE_COLOUR)
+    answer = answer_of(face, abstain_below)
+    if answer == UNSURE:
+        return _UNSURE_COLOUR
+    palette = list(_COLOURS.values())
+    return _COLOURS.get(answer) or palette[_PLACES.get(answer, face.labels.index(answer)) % len(palette)]

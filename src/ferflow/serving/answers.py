@@ -1,17 +1,22 @@
-"""Answers as a person reads them, a line a face, and as a program reads them, JSON a picture."""
+"""Answers as a person reads them, a line a face, and as a program does: JSON a picture, CSV a face."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Sequence
 
-from ferflow.labels import EMOTIONS
 from ferflow.serving.predictor import Face
 from ferflow.serving.shots import Shot
 
 UNSURE = "unsure"
 _WIDEST_NAME = 48
 _DECIMALS = 6
+_CSV_COLUMNS = (
+    "path", "frame", "seconds", "face", "left", "top", "width", "height", "score", "emotion", "confidence",
+    "is_unsure", "is_tiny",
+)  # fmt: skip
 
 
 def answer_of(face: Face, abstain_below: float) -> str:
@@ -54,7 +59,7 @@ class Columns:
         return [
             self._line(
                 shot.name,
-                str(number),
+                str(face.track or number),
                 answer_of(face, abstain_below),
                 f"{face.confidence:.0%}",
                 "{}, {}, {}x{}".format(*(shot.scale * value for value in face.box)),
@@ -71,6 +76,41 @@ class Columns:
         return f"{start}  {box:<22}  {score:>5}  {note}".rstrip()
 
 
+def csv_header(labels: Sequence[str]) -> str:
+    """The names of the columns of `as_csv`."""
+    return _csv_line([*_CSV_COLUMNS, *(f"p_{label}" for label in labels)])
+
+
+def as_csv(shot: Shot, faces: Sequence[Face], labels: Sequence[str], *, abstain_below: float) -> list[str]:
+    """A line a face; for a picture without a face one whose columns from `face` on are empty."""
+    seconds = "" if shot.seconds is None else f"{shot.seconds:.3f}"
+    start = [shot.path, "" if shot.frame is None else str(shot.frame), seconds]
+    if not faces:
+        return [_csv_line([*start, *[""] * (len(_CSV_COLUMNS) - len(start) + len(labels))])]
+    return [
+        _csv_line(
+            [
+                *start,
+                str(face.track or number),
+                *(str(shot.scale * value) for value in face.box),
+                "" if face.score is None else f"{face.score:.{_DECIMALS}f}",
+                face.emotion,
+                f"{face.confidence:.{_DECIMALS}f}",
+                "true" if answer_of(face, abstain_below) == UNSURE else "false",
+                "true" if face.is_tiny else "false",
+                *(f"{value:.{_DECIMALS}f}" for value in face.probabilities),
+            ]
+        )
+        for number, face in enumerate(faces, start=1)
+    ]
+
+
+def _csv_line(cells: Sequence[str]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="").writerow(cells)
+    return buffer.getvalue()
+
+
 def _note(face: Face, abstain_below: float) -> str:
     notes = ["tiny"] if face.is_tiny else []
     if answer_of(face, abstain_below) == UNSURE:
@@ -79,7 +119,8 @@ def _note(face: Face, abstain_below: float) -> str:
 
 
 def _face(face: Face, abstain_below: float, scale: int) -> dict[str, object]:
-    return {
+    track = {} if face.track is None else {"track": face.track}
+    return track | {
         "box": [scale * value for value in face.box],
         "score": None if face.score is None else round(face.score, _DECIMALS),
         "emotion": face.emotion,
@@ -88,6 +129,6 @@ def _face(face: Face, abstain_below: float, scale: int) -> dict[str, object]:
         "is_tiny": face.is_tiny,
         "probabilities": {
             emotion: round(float(value), _DECIMALS)
-            for emotion, value in zip(EMOTIONS, face.probabilities, strict=True)
+            for emotion, value in zip(face.labels, face.probabilities, strict=True)
         },
     }

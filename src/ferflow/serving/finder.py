@@ -8,7 +8,9 @@ takes a second look at 320 px for faces that fill the photo.
 from __future__ import annotations
 
 import math
+import queue
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -145,6 +147,30 @@ class HaarFinder:
         ]
         likely = [(box, score) for box, score in seen if score >= self._min_score]
         return _in_order(_without_doubles(likely), HAAR_MARGIN)
+
+
+class FinderPool:
+    """Finders for as many threads as look at once: each looks at one photo at a time.
+
+    Args:
+        make: Opens a finder; the first is opened at once, so that an error comes early.
+    """
+
+    def __init__(self, make: Callable[[], Finder]) -> None:
+        self._make = make
+        self._idle: queue.LifoQueue[Finder] = queue.LifoQueue()
+        self._idle.put(make())
+
+    def find(self, photo: Images) -> list[Found]:
+        """The faces of a (H, W) or (H, W, 3) uint8 photo, from left to right."""
+        try:
+            finder = self._idle.get_nowait()
+        except queue.Empty:
+            finder = self._make()
+        try:
+            return finder.find(photo)
+        finally:
+            self._idle.put(finder)
 
 
 def open_finder(folder: Path, description: Description, *, min_score: float) -> Finder:

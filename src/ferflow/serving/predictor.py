@@ -17,10 +17,10 @@ from ferflow.data.store import Images
 from ferflow.heatmap import heatmaps
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
 from ferflow.layout import EXPORT
-from ferflow.serving.crop import cut_face
+from ferflow.serving.crop import Box, cut_face
 from ferflow.serving.devices import Device
 from ferflow.serving.export_folder import Description, Precision, read_description
-from ferflow.serving.finder import Found, open_finder
+from ferflow.serving.finder import FinderPool, Found, open_finder
 from ferflow.serving.network import Network, Probabilities
 
 Picture = str | Path | bytes | pictures.Picture | NDArray[np.uint8]
@@ -41,11 +41,13 @@ class Face:
     Attributes:
         box: Left, top, width, height in pixels of the upright picture; a part may lie outside.
         score: How sure the detector is, 0-1; None where none looked.
-        probabilities: (7,) float32, in the order of `EMOTIONS`.
+        probabilities: (7,) float32, in the order of `labels`; in a video smoothed over time.
         emotion: The most probable one.
         confidence: Its probability after temperature scaling, 0-1.
         crop: (48, 48) uint8, 0-255, grey: what the network saw.
         is_tiny: The box is so small that the answer is hardly more than a guess.
+        labels: What the probabilities are of: `EMOTIONS`, or the classes of a `Grouping`.
+        track: Number of the face in a video, from 1 on, the same in all its frames; None for pictures.
     """
 
     box: tuple[int, int, int, int]
@@ -55,6 +57,23 @@ class Face:
     confidence: float
     crop: Images
     is_tiny: bool
+    labels: tuple[str, ...] = EMOTIONS
+    track: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A picture whose faces were found and not read yet.
+
+    Attributes:
+        boxes: Of the faces.
+        scores: Of the detector; None where none looked.
+        crops: What the network will see of each.
+    """
+
+    boxes: tuple[Box, ...]
+    scores: tuple[float | None, ...]
+    crops: tuple[Images, ...]
 
 
 class Predictor:
@@ -92,7 +111,7 @@ class Predictor:
     ) -> None:
         place = Path(folder)
         self.description: Description = read_description(place)
-        self._finder = open_finder(place, self.description, min_score=min_score)
+        self._finder = FinderPool(lambda: open_finder(place, self.description, min_score=min_score))
         self._network = Network(place, self.description, precision=precision, threads=threads, device=device)
         self._max_pixels = max_pixels
         self._max_faces = max_faces
@@ -116,20 +135,42 @@ class Predictor:
         Raises:
             BadImageError: A picture cannot be read, or shows more faces than `max_faces`.
         """
-        found: list[list[Found]] = []
-        crops: list[Images] = []
-        for number, image in enumerate(images):
-            picture = self.read(image, number=number)
-            pixels = picture.pixels
-            seen = self._find(pixels, number)
-            grey = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
-            crops += [cut_face(np.asarray(grey, np.uint8), face.square) for face in seen]
-            found.append([_in_file(face, picture.scale) for face in seen])
+        return self.read_prepared(self.prepare(image, number=number) for number, image in enumerate(images))
+
+    def prepare(self, image: Picture, *, number: int = 0, whole: bool = False) -> Prepared:
+        """Decode a picture, find its faces and cut them out: all but the network's part.
+
+        Threads may do it for several pictures at once, each with a detector of its own.
+
+        Args:
+            image: The picture.
+            number: Its number, to name it by where it has no path.
+            whole: It is a cut-out face already; see `whole_images`.
+
+        Raises:
+            BadImageError: The picture cannot be read, or shows more faces than `max_faces`.
+        """
+        picture = self.read(image, number=number)
+        pixels = picture.pixels
+        if whole:
+            return Prepared((_centred_square(picture),), (None,), (to_grey_face(pixels),))
+        found = self._find(pixels, number)
+        grey = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
+        crops = tuple(cut_face(np.asarray(grey, np.uint8), face.square) for face in found)
+        boxes = tuple(_in_file(face, picture.scale).box for face in found)
+        return Prepared(boxes, tuple(face.score for face in found), crops)
+
+    def read_prepared(self, prepared: Iterable[Prepared]) -> list[list[Face]]:
+        """The faces of pictures that were prepared, read in common batches."""
+        waiting = list(prepared)
+        crops = [crop for picture in waiting for crop in picture.crops]
         probabilities = iter(self.predict_faces(_stack(crops)))
-        remaining = iter(crops)
         return [
-            [self._face(face.box, face.score, next(probabilities), next(remaining)) for face in faces]
-            for faces in found
+            [
+                self._face(box, score, next(probabilities), crop)
+                for box, score, crop in zip(picture.boxes, picture.scores, picture.crops, strict=True)
+            ]
+            for picture in waiting
         ]
 
     def whole_image(self, image: Picture) -> Face:
@@ -144,14 +185,8 @@ class Predictor:
         Raises:
             BadImageError: A picture cannot be read.
         """
-        read = [self.read(image, number=number) for number, image in enumerate(images)]
-        crops = [to_grey_face(picture.pixels) for picture in read]
-        boxes = [_centred_square(picture) for picture in read]
-        answers = self.predict_faces(_stack(crops))
-        return [
-            self._face(box, None, probabilities, crop)
-            for box, probabilities, crop in zip(boxes, answers, crops, strict=True)
-        ]
+        prepared = (self.prepare(image, number=number, whole=True) for number, image in enumerate(images))
+        return [face for faces in self.read_prepared(prepared) for face in faces]
 
     def predict_faces(self, faces: Images) -> Probabilities:
         """(N, 48, 48) uint8 grey faces to (N, 7) float32 probabilities, in the order of `EMOTIONS`.
@@ -180,14 +215,18 @@ class Predictor:
         return probabilities, heatmaps(self._network.explain, faces, probabilities.argmax(axis=1))
 
     def confidence(self, probabilities: NDArray[np.float32]) -> float:
-        """The confidence of an answer: the highest of (7,) probabilities after temperature scaling.
+        """The confidence of an answer: the highest of (7,) probabilities after temperature scaling."""
+        return float(self.calibrated(probabilities).max())
 
-        That is max softmax(log p / T) with the temperature T of `export.json` (Guo et al. 2017).
+    def calibrated(self, probabilities: NDArray[Any]) -> NDArray[np.float64]:
+        """(7,) probabilities after temperature scaling, which add up to 1.
+
+        That is softmax(log p / T) with the temperature T of `export.json` (Guo et al. 2017).
         """
         scaled = np.log(np.maximum(probabilities.astype(np.float64), _LEAST_PROBABILITY))
         scaled /= self.description.temperature or 1.0
         exponentials = np.exp(scaled - scaled.max())
-        return float(exponentials.max() / exponentials.sum())
+        return np.asarray(exponentials / exponentials.sum(), np.float64)
 
     def decode(self, image: Picture, *, number: int = 0) -> Images:
         """The pixels of `read`, (H, W) or (H, W, 3) uint8, upright, blue first."""

@@ -1,12 +1,11 @@
-"""What `ferflow predict` looks at: pictures, folders of them, frames of videos and of a webcam."""
+"""What `ferflow predict` looks at: pictures, folders of them, addresses, frames of videos and webcams."""
 
 from __future__ import annotations
 
 import os
 import re
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,37 +14,62 @@ import numpy as np
 from ferflow.data.images import BadImageError
 from ferflow.data.store import Images
 from ferflow.errors import SourceError
+from ferflow.serving import remote
+from ferflow.serving.frames import Animation, Every, Video, open_file, open_stream, open_webcam
 
 if TYPE_CHECKING:
-    import cv2
-
     from ferflow.serving.predictor import Predictor
 
 _VIDEOS = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
+_ANIMATIONS = frozenset({".gif", ".webp"})
 # Copies of annotated pictures keep a name with one of these ends; others get .png.
 _PICTURES = frozenset({".bmp", ".jpeg", ".jpg", ".png"})
-STDIN = Path("-")
+STDIN = "-"
 _DIGITS = re.compile(r"(\d+)")
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file to look at.
+    """A file, an address or a webcam to look at.
 
     Attributes:
         path: The file.
         place: Where its annotated copy goes, relative to the folder of those.
         is_named: The user named the file itself, not a folder that holds it.
+        printed: Its name as it is printed, where that is not the path.
+        address: Where it is to be had, on the network or `-`, standard input; None for files.
+        webcam: Number of a webcam.
+        is_moving: All frames of an animated GIF or WebP are wanted, not the first one.
     """
 
     path: Path
     place: Path
     is_named: bool
+    printed: str | None = None
+    address: str | None = None
+    webcam: int | None = None
+    is_moving: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its name as it is printed."""
+        return readable(self.path) if self.printed is None else self.printed
 
     @property
     def is_video(self) -> bool:
-        """Its name ends as those of videos do."""
-        return self.path.suffix.lower() in _VIDEOS
+        """Its name ends as those of videos do, or it is a stream or a webcam."""
+        suffixes = _VIDEOS | _ANIMATIONS if self.is_moving else _VIDEOS
+        return self.is_live or self.path.suffix.lower() in suffixes
+
+    @property
+    def is_animation(self) -> bool:
+        """It is an animated picture whose frames are to be read."""
+        return self.is_moving and self.path.suffix.lower() in _ANIMATIONS
+
+    @property
+    def is_live(self) -> bool:
+        """Its frames come one after another as time goes by, for ever."""
+        return self.webcam is not None or (self.address is not None and remote.is_stream(self.address))
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +85,8 @@ class Shot:
         file: The file of a picture.
         scale: By how much a picture of more than 40 megapixels was reduced.
         full_size: Width and height of a picture in its file; None: those of `pixels`.
+        is_due: To be looked at; False for frames that are there for an annotated video only.
+        rate: Frames a second of its video.
     """
 
     path: str
@@ -71,32 +97,47 @@ class Shot:
     file: Path | None = None
     scale: int = 1
     full_size: tuple[int, int] | None = None
-
-    @property
-    def name(self) -> str:
-        """Path and, for a frame, its time."""
-        return self.path if self.seconds is None else f"{self.path} {self.seconds:.2f} s"
+    is_due: bool = True
+    rate: float | None = None
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in the file."""
         return self.full_size or (self.pixels.shape[1], self.pixels.shape[0])
 
+    def without_pixels(self) -> Shot:
+        """The same with the size alone, for the memory's sake."""
+        return replace(self, pixels=np.zeros((0, 0), np.uint8), full_size=self.size)
 
-def list_sources(paths: list[Path]) -> tuple[list[Source], list[str]]:
-    """The files that are named, and all files of the folders that are, in natural order.
+    @property
+    def name(self) -> str:
+        """Path and, for a frame, its time."""
+        return self.path if self.seconds is None else f"{self.path} {self.seconds:.2f} s"
+
+
+def list_sources(names: Sequence[str | Path], *, moving: bool = False) -> tuple[list[Source], list[str]]:
+    """The files and addresses that are named, and all files of the folders that are, in natural order.
 
     Hidden files and folders are left out, and links to folders are not followed.
 
+    Args:
+        names: Paths, addresses, `-` for standard input.
+        moving: All frames of animated GIF and WebP are wanted.
+
     Returns:
         The sources, and a complaint for each path that is neither file nor folder.
+
+    Raises:
+        SourceError: An address is of a kind that cannot be read.
     """
     sources: list[Source] = []
     complaints = []
-    for path in paths:
-        if path == STDIN:
-            sources.append(Source(path, Path("stdin"), is_named=True))
-        elif path.is_dir():
+    for name in names:
+        if _is_elsewhere(str(name)):
+            sources.append(_elsewhere(str(name)))
+            continue
+        path = Path(name)
+        if path.is_dir():
             files = sorted(_files_below(path), key=_natural)
             sources += [Source(file, file.relative_to(path), is_named=False) for file in files]
             if not files:
@@ -106,75 +147,74 @@ def list_sources(paths: list[Path]) -> tuple[list[Source], list[str]]:
         else:
             found = "is neither a file nor a folder" if path.exists() else "not found"
             complaints.append(f"{readable(path)}: {found}")
-    return _with_places(sources), complaints
+    return _with_places([replace(source, is_moving=moving) for source in sources]), complaints
 
 
-def read_shots(source: Source, predictor: Predictor, *, every: int) -> Iterator[Shot]:
-    """The picture of a source, or every `every`-th frame of a video.
+def read_picture(source: Source, predictor: Predictor) -> Shot:
+    """The picture of a source.
 
     Raises:
-        BadImageError: It cannot be read; the message names the file.
+        BadImageError: It cannot be read; the message names it.
     """
-    if not source.is_video:
-        yield _read_picture(source, predictor)
-        return
-    video = _open(str(source.path))
-    if video is None:
-        raise BadImageError(f"{readable(source.path)}: cannot be opened as a video; convert it to MP4 or AVI")
-    folder = source.place.with_suffix("")
-    number = -1
-    for number, seconds, pixels in _frames(video, every):
-        place = folder / f"{number:06d}.jpg"
-        yield Shot(readable(source.path), pixels, place, number, seconds)
-    if number < 0:
-        raise BadImageError(f"{readable(source.path)}: the video holds no frame that can be read")
-
-
-def _read_picture(source: Source, predictor: Predictor) -> Shot:
-    is_piped = source.path == STDIN
-    file = None if is_piped else source.path
-    name = "standard input" if is_piped else readable(source.path)
     try:
-        picture = predictor.read(file or read_stdin())
+        picture = predictor.read(source.path)
     except BadImageError as error:
-        if not is_piped:
+        if source.address is None:
             raise
-        raise BadImageError(f"{name}: {str(error).removeprefix('picture 0: ')}") from error
-    full_size = picture.width, picture.height
-    return Shot(name, picture.pixels, source.place, file=file, scale=picture.scale, full_size=full_size)
+        raise BadImageError(str(error).replace(str(source.path), source.name)) from error
+    return Shot(
+        source.name,
+        picture.pixels,
+        source.place,
+        file=None if source.address else source.path,
+        scale=picture.scale,
+        full_size=(picture.width, picture.height),
+    )
 
 
-def read_stdin() -> bytes:
-    """What is piped in, whole.
+def read_frames(
+    source: Source, every: Every, *, max_pixels: int, with_others: bool = False
+) -> Iterator[Shot]:
+    """The frames of a video, an animation or a stream that are due.
+
+    Args:
+        source: The video.
+        max_pixels: Width times height that an animation may claim.
+        every: Which frames are due.
+        with_others: Yield those in between, too, for an annotated video.
 
     Raises:
-        BadImageError: It is too large, or a terminal, from which no picture comes.
+        BadImageError: It cannot be read; the message names it.
     """
-    from ferflow.serving.predictor import MAX_BYTES
+    video: Video | Animation
+    if source.is_animation:
+        video = Animation(source.path, name=source.name, max_pixels=max_pixels)
+    elif source.address is not None and remote.is_stream(source.address):
+        video = open_stream(source.address, name=source.name)
+    else:
+        video = open_file(source.path, name=source.name)
+    is_empty = True
+    for shot in _shots(video, source, every, with_others=with_others):
+        is_empty = False
+        yield shot
+    if is_empty:
+        raise BadImageError(f"{source.name}: the video holds no frame that can be read")
 
-    if sys.stdin.isatty():
-        raise BadImageError("is the terminal; pipe a picture in, such as: cat photo.jpg | ferflow predict -")
-    content = sys.stdin.buffer.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise BadImageError(f"has more than the limit of {MAX_BYTES:,} bytes")
-    return content
 
-
-def read_webcam(device: int, *, every: int) -> Iterator[Shot]:
-    """Every `every`-th frame of a webcam, until it ends.
+def read_webcam(source: Source, every: Every, *, with_others: bool = False) -> Iterator[Shot]:
+    """The frames of a webcam that are due, until it ends; see `read_frames`.
 
     Raises:
         SourceError: It cannot be opened.
     """
-    video = _open(device)
-    if video is None:
-        raise SourceError(
-            f"webcam {device} cannot be opened; see that it is plugged in, that no other program has it and "
-            f"that /dev/video{device} may be read, or try another number"
-        )
-    for number, seconds, pixels in _frames(video, every):
-        place = Path(f"webcam-{device}", f"{number:06d}.jpg")
-        yield Shot(f"webcam {device}", pixels, place, number, seconds)
+    assert source.webcam is not None  # noqa: S101
+    yield from _shots(open_webcam(source.webcam), source, every, with_others=with_others)
+
+
+def webcam_source(device: int) -> Source:
+    """A webcam as a source."""
+    place = Path(f"webcam-{device}.mp4")
+    return Source(place, place, is_named=True, printed=f"webcam {device}", webcam=device)
 
 
 def readable(path: Path) -> str:
@@ -182,34 +222,33 @@ def readable(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "replace")
 
 
-def _open(place: str | int) -> cv2.VideoCapture | None:
-    """The opened video, or None; without OpenCV's own words on stderr."""
-    import cv2
+def _shots(video: Video | Animation, source: Source, every: Every, *, with_others: bool) -> Iterator[Shot]:
+    for frame in video.frames(every, with_others=with_others):
+        yield Shot(
+            source.name,
+            frame.pixels,
+            source.place,
+            frame=frame.number,
+            seconds=frame.seconds,
+            is_due=frame.is_due,
+            rate=video.rate,
+        )
 
-    before = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        video = cv2.VideoCapture(place)
-    finally:
-        cv2.utils.logging.setLogLevel(before)
-    return video if video.isOpened() else None
+
+def _is_elsewhere(name: str) -> bool:
+    return name == STDIN or remote.is_address(name)
 
 
-def _frames(video: cv2.VideoCapture, every: int) -> Iterator[tuple[int, float, Images]]:
-    """Number, time in seconds and pixels of every `every`-th frame; the first is number 0."""
-    import cv2
-
-    try:
-        number = 0
-        while video.grab():
-            if number % every == 0:
-                seconds = video.get(cv2.CAP_PROP_POS_MSEC) / 1000
-                was_read, pixels = video.retrieve()
-                if was_read:
-                    yield number, seconds, np.asarray(pixels, np.uint8)
-            number += 1
-    finally:
-        video.release()
+def _elsewhere(name: str) -> Source:
+    if name == STDIN:
+        return Source(Path("stdin"), Path("stdin"), is_named=True, printed="standard input", address=name)
+    if not remote.is_web(name) and not remote.is_stream(name):
+        raise SourceError(
+            f"{remote.without_password(name)}: addresses of this kind cannot be read; expected one that "
+            f"begins with {remote.kinds()}, or the name of a file"
+        )
+    place = Path(remote.file_name(name))
+    return Source(place, place, is_named=True, printed=remote.without_password(name), address=name)
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
@@ -228,17 +267,20 @@ def _natural(path: Path) -> list[tuple[bool, int, str]]:
 
 
 def _with_places(sources: list[Source]) -> list[Source]:
-    """The sources with places of their own, that end as pictures do."""
+    """The sources with places of their own, that end as pictures do, or as `.mp4` for videos."""
     taken: set[Path] = set()
     placed = []
     for source in sources:
         place = source.place
-        if not source.is_video and place.suffix.lower() not in _PICTURES:
+        if source.is_video:
+            # The writer of videos takes no other names.
+            place = Path(readable(place)).with_suffix(".mp4")
+        elif place.suffix.lower() not in _PICTURES:
             place = place.with_name(f"{place.name}.png")
         unique, number = place, 2
         while unique in taken:
             unique = place.with_name(f"{place.stem}-{number}{place.suffix}")
             number += 1
         taken.add(unique)
-        placed.append(Source(source.path, unique, source.is_named))
+        placed.append(replace(source, place=unique))
     return placed
