@@ -36,7 +36,7 @@ from ferflow.reporting.figure import BLUE, GREY, ORANGE, save_figure
 
 _ROOT = Path(__file__).resolve().parents[1]
 _RECIPES = Path(__file__).with_name("recipes.yaml")
-_VIEWS = ("none", "flip", "ten_crop")
+_VIEWS = ("none", "flip", "ten_crop", "whole_and_ten_crop")
 
 Settings = dict[str, Any]
 

@@ -19,6 +19,7 @@ import typer
 
 from ferflow import (
     __version__,
+    cli_ensemble,
     cli_explain,
     cli_export,
     cli_insight,
@@ -49,6 +50,7 @@ app.add_typer(cli_registry.commands)
 app.add_typer(cli_tune.commands)
 app.add_typer(cli_tracking.commands, name="track")
 app.add_typer(cli_pipeline.commands)
+app.add_typer(cli_ensemble.commands)
 app.add_typer(cli_export.commands)
 app.add_typer(cli_predict.commands)
 app.add_typer(cli_explain.commands)

@@ -175,6 +175,9 @@ class TrainParams(_Section):
     weight_decay: Share
     label_smoothing: Dropout
     ema_momentum: Dropout
+    teacher: str | None
+    teacher_share: Share
+    teacher_temperature: Annotated[float, Field(gt=0, le=20, allow_inf_nan=False)]
     unfreeze: list[Unfreezing]
     plateau_factor: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
     plateau_patience: PositiveInt
@@ -231,7 +234,7 @@ class EvaluateParams(_Section):
     """How the test subset is scored."""
 
     batch_size: Annotated[int, Field(ge=1, le=8192)]
-    test_time_augmentation: Literal["none", "flip", "ten_crop"]
+    test_time_augmentation: Literal["none", "flip", "ten_crop", "whole_and_ten_crop"]
     confidence_level: Annotated[float, Field(gt=0.5, lt=1, allow_inf_nan=False)]
     calibration_bins: Annotated[int, Field(ge=2, le=100)]
 

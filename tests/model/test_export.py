@@ -22,7 +22,7 @@ from ferflow.model.prediction import predict_probabilities
 from ferflow.params import load_params
 from tests.conftest import REPOSITORY
 
-VIEWS = ("none", "flip", "ten_crop")
+VIEWS = ("none", "flip", "ten_crop", "whole_and_ten_crop")
 
 
 @pytest.fixture(scope="module")

@@ -42,16 +42,18 @@ def test_predict_probabilities_with_flip_averages_the_mirrored_images(network, b
     assert np.allclose(flipped, (plain + mirrored) / 2, atol=1e-6)
 
 
-def test_predict_probabilities_with_ten_crop_averages_corners_centre_and_mirrors(network, bars):
+@pytest.mark.parametrize("kind", ["ten_crop", "whole_and_ten_crop"])
+def test_predict_probabilities_with_ten_crop_averages_corners_centre_and_mirrors(network, bars, kind):
     images, _ = bars
     crops = [images[:, top : top + 44, left : left + 44] for top, left in _CORNERS]
+    crops += [images] if kind == "whole_and_ten_crop" else []
     views = [
         np.stack([cv2.resize(image.astype(np.float32), (48, 48)) for image in view])
         for crop in crops
         for view in (crop, crop[:, :, ::-1])
     ]
     expected = np.mean([network.predict(view[..., None], verbose=0) for view in views], axis=0)
-    found = predict_probabilities(network, images, batch_size=32, test_time_augmentation="ten_crop")
+    found = predict_probabilities(network, images, batch_size=32, test_time_augmentation=kind)
 
     assert np.allclose(found, expected, atol=1e-5)
 

@@ -39,7 +39,7 @@ class CheckpointStore:
     """
 
     def __init__(self, directory: Path, fingerprint: str) -> None:
-        self._directory = directory
+        self.directory = directory
         self._run = directory / fingerprint[:16]
 
     def save(self, epoch: int, arrays: Arrays, state: dict[str, Any]) -> None:
@@ -57,7 +57,7 @@ class CheckpointStore:
             write_arrays(fresh / "arrays.npz", arrays)
             digest = sha256_of(fresh / "arrays.npz")
             write_json(fresh / "state.json", {"sha256": digest, "names": sorted(arrays), "state": state})
-        runs = sorted(self._directory.iterdir(), key=lambda run: run.stat().st_mtime, reverse=True)
+        runs = sorted(self.directory.iterdir(), key=lambda run: run.stat().st_mtime, reverse=True)
         for old in self._generations()[_GENERATIONS_KEPT:] + runs[_RUNS_KEPT:]:
             shutil.rmtree(old, ignore_errors=True)
 

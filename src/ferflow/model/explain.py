@@ -17,6 +17,7 @@ from ferflow.errors import ModelError
 from ferflow.heatmap import Faces, Run
 from ferflow.labels import EMOTIONS
 from ferflow.model.backend import load_keras, num_devices, use_xla
+from ferflow.model.network import members_of
 
 keras = load_keras()
 
@@ -62,7 +63,8 @@ def explained(network: Any) -> Any:
     all positions of the gradient of the emotion's logit.
 
     Args:
-        network: A network of `load_network` or `build_network`.
+        network: A network of `load_network` or `build_network`. The maps of an ensemble are the mean of its
+            members', at the size of the largest.
 
     Returns:
         A `keras.Model` from (N, 48, 48, 1), 0-255, to probabilities (N, 7) and maps (N, 7, h, w)
@@ -71,6 +73,9 @@ def explained(network: Any) -> Any:
     Raises:
         ModelError: The network has another head.
     """
+    members = members_of(network)
+    if members:
+        return _explained_mean(network, [explained(member) for member in members])
     head = _head_of(network)
     features, hidden = head["features_bn"].input, head.get("hidden")
     scale = _scale(head["features_bn"]) / math.prod(features.shape[1:3])
@@ -84,6 +89,35 @@ def explained(network: Any) -> Any:
             outer = _scale(head["hidden_bn"])[:, None] * outer
         maps = GradCam(inner, outer, name="maps")(features, hidden.output)
     return keras.Model(network.input, [network.output, maps], name=f"{network.name}_explained")
+
+
+def _explained_mean(network: Any, members: list[Any]) -> Any:
+    images = keras.Input(network.input_shape[1:], name="images")
+    answers = [member(images) for member in members]
+    side = max(maps.shape[2] for _, maps in answers)
+    scaled = [_Enlarged(side)(maps) for _, maps in answers]
+    means = [
+        keras.layers.Average(dtype="float32", name=name)(parts)
+        for name, parts in (("probabilities", [found for found, _ in answers]), ("maps", scaled))
+    ]
+    return keras.Model(images, means, name=f"{network.name}_explained")
+
+
+class _Enlarged(keras.layers.Layer):  # type: ignore[misc, name-defined]
+    """Maps (N, 7, h, w) to (N, 7, side, side), bilinear."""
+
+    def __init__(self, side: int, **options: Any) -> None:
+        super().__init__(dtype="float32", **options)
+        self.side = side
+
+    def call(self, maps: Any) -> Any:
+        """See the class."""
+        if maps.shape[2] == self.side:
+            return maps
+        ops = keras.ops
+        last = ops.transpose(maps, (0, 2, 3, 1))
+        larger = ops.image.resize(last, (self.side, self.side), interpolation="bilinear")
+        return ops.transpose(larger, (0, 3, 1, 2))
 
 
 def keras_run(network: Any, *, batch_size: int = _BATCH) -> Run:

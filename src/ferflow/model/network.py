@@ -18,6 +18,9 @@ from ferflow.params import ModelParams
 
 keras = load_keras()
 
+# Name of the last layer of an ensemble, the mean over its members.
+MEAN = "mean_of_members"
+
 # keras.applications.ResNet50V2, for the stems that it does not offer.
 _RESNET50_WIDTHS = (64, 128, 256, 512)
 _RESNET50_DEPTHS = (3, 4, 6, 3)
@@ -133,8 +136,18 @@ def parameter_counts(params: ModelParams) -> ParameterCounts:
     return count_parameters(build_network(params.model_copy(update={"weights": None})))
 
 
+def members_of(network: Any) -> list[Any]:
+    """The networks whose mean an ensemble is; none of another network."""
+    if network.layers[-1].name != MEAN:
+        return []
+    return [layer for layer in network.layers if isinstance(layer, keras.Model)]
+
+
 def image_size_of(network: Any) -> int:
-    """The side in pixels that a network resizes its images to."""
+    """The side in pixels that a network resizes its images to; of an ensemble the largest one."""
+    members = members_of(network)
+    if members:
+        return max(image_size_of(member) for member in members)
     return next((layer.size for layer in network.layers if isinstance(layer, Pixels)), IMAGE_SIZE)
 
 

@@ -30,7 +30,7 @@ def predict_probabilities(
         network: A network of `load_network`.
         images: (N, 48, 48) uint8, 0-255, grey.
         batch_size: Images a step; with test-time averaging, views a step.
-        test_time_augmentation: The views that probabilities are averaged over: `none`, `flip`, `ten_crop`.
+        test_time_augmentation: The views that probabilities are averaged over, one of `NUM_VIEWS`.
         label: What to call the work where its progress is to be shown.
 
     Returns:

@@ -36,10 +36,23 @@ def save_network(network: Any, params: ModelParams, path: Path) -> None:
     finally:
         keras.config.set_dtype_policy(policy)
     copy.set_weights(network.get_weights())
+    save_as_it_is(copy, path)
+
+
+def save_as_it_is(network: Any, path: Path) -> None:
+    """Save a network that is in float32 already and has no optimizer.
+
+    Args:
+        network: Such as of `load_network` or `mean_of`.
+        path: Place of the file.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
     with atomic_file(path) as fresh:
         raw = fresh.with_name(f"{fresh.stem}-raw{fresh.suffix}")
         try:
-            copy.save(raw)
+            network.save(raw)
             _rewrite_reproducibly(raw, fresh)
         finally:
             raw.unlink(missing_ok=True)

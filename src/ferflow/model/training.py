@@ -32,6 +32,7 @@ from ferflow.model.network import set_trainable_layers
 from ferflow.model.optimizer import build_optimizer
 from ferflow.model.prediction import check_probabilities
 from ferflow.model.state import TrainingState
+from ferflow.model.teacher import load_teacher, softened
 from ferflow.params import Params
 from ferflow.progress import say, track
 
@@ -85,8 +86,9 @@ def train_network(
         The state after the last epoch, with the whole history.
 
     Raises:
-        ModelError: The loss is no longer finite, the batch does not fit into memory, or a stage of
-            `train.unfreeze` names more layers than the backbone has.
+        ModelError: The loss is no longer finite, the batch does not fit into memory, the teacher is
+            missing, or a stage of `train.unfreeze` names more layers than the backbone has.
+        DataError: The teacher's stored probabilities are not of these images.
         OutputError: A checkpoint cannot be written.
     """
     num_images = len(training.images)
@@ -96,6 +98,7 @@ def train_network(
     trainer = build_trainer(network, params, num_images=num_images)
     state, best_weights = _restore(trainer, network, params, checkpoints=checkpoints, num_images=num_images)
     num_steps = math.ceil(num_images / params.train.batch_size)
+    teacher = load_teacher(params.train, training.images, kept_in=checkpoints.directory.with_name("teachers"))
     progress = StepProgress(num_steps * (params.train.epochs - state.epoch))
     with CheckpointWriter(checkpoints) as writer:
         epochs: Epochs | None = None
@@ -103,7 +106,7 @@ def train_network(
             _unfreeze(trainer, network, params, epoch=state.epoch, num_images=num_images)
             with memory_errors("train.batch_size", params.train.batch_size, params.model.image_size):
                 if epochs is None or epochs.optimizer is not trainer.optimizer:
-                    epochs = build_epochs(trainer, network, training, params)
+                    epochs = build_epochs(trainer, network, training, params, teacher)
                 fitted = _fit_epoch(trainer, epochs, params=params, epoch=state.epoch, progress=progress)
                 with averaged_weights(network, trainer):
                     row = {"epoch": state.epoch + 1, **fitted, **_validate(epochs, validation)}
@@ -120,9 +123,25 @@ def train_network(
     return state
 
 
-def build_epochs(trainer: Any, network: Any, training: LabelledImages, params: Params) -> Epochs:
-    """The epochs of a trainer of `build_trainer`, over all training images."""
+def build_epochs(
+    trainer: Any,
+    network: Any,
+    training: LabelledImages,
+    params: Params,
+    teacher: NDArray[np.float32] | None = None,
+) -> Epochs:
+    """The epochs of a trainer of `build_trainer`, over all training images.
+
+    Args:
+        trainer: Of `build_trainer`.
+        network: That it was built from.
+        training: Images to fit.
+        params: Section `train` and `seed` are used.
+        teacher: (N, 7) of `load_teacher`.
+    """
     targets = training.targets()
+    if teacher is not None:
+        targets = np.hstack([targets, softened(teacher, params.train.teacher_temperature)])
     return Epochs(trainer, network, training, targets, params=params.train, seed=params.seed)
 
 
@@ -154,7 +173,9 @@ def _compile(trainer: Any, params: Params, *, num_images: int) -> None:
     """Give the trainer a new optimizer for the weights that are trainable now."""
     trainer.compile(
         optimizer=build_optimizer(params.train, math.ceil(num_images / params.train.batch_size)),
-        loss=MixedCrossEntropy(params.train.label_smoothing),
+        loss=MixedCrossEntropy(
+            params.train.label_smoothing, params.train.teacher_share, params.train.teacher_temperature
+        ),
         metrics=[accuracy],
         jit_compile=use_xla(),
     )

@@ -11,7 +11,7 @@ keras = load_keras()
 # Side of a crop of ten-crop, in pixels of 48; as much zoom as training with `augment.zoom` 0.1 shows.
 _CROP = 44
 
-NUM_VIEWS = {"none": 1, "flip": 2, "ten_crop": 10}
+NUM_VIEWS = {"none": 1, "flip": 2, "ten_crop": 10, "whole_and_ten_crop": 12}
 
 
 class Views(keras.layers.Layer):  # type: ignore[misc, name-defined]
@@ -19,7 +19,7 @@ class Views(keras.layers.Layer):  # type: ignore[misc, name-defined]
 
     Input (N, size, size, 1), 0-255; output (V N, size, size, 1) float32. `flip`: the image and its
     mirror image. `ten_crop` (Krizhevsky et al. 2012): four corners and the centre, resized back,
-    and the mirror images of the five.
+    and the mirror images of the five. `whole_and_ten_crop`: those of both.
     """
 
     def __init__(self, kind: str, **options: Any) -> None:
@@ -31,16 +31,17 @@ class Views(keras.layers.Layer):  # type: ignore[misc, name-defined]
         ops = keras.ops
         images = ops.cast(images, "float32")
         views = [images]
-        if self.kind == "ten_crop":
+        if self.kind in ("ten_crop", "whole_and_ten_crop"):
             size = images.shape[1]
             far, middle = size - _CROP, (size - _CROP) // 2
             corners = [(0, 0), (0, far), (far, 0), (far, far), (middle, middle)]
-            views = [
+            crops = [
                 ops.image.resize(
                     images[:, top : top + _CROP, left : left + _CROP], (size, size), interpolation="bilinear"
                 )
                 for top, left in corners
             ]
+            views = crops if self.kind == "ten_crop" else views + crops
         if self.kind != "none":
             views += [ops.flip(view, axis=2) for view in views]
         return ops.concatenate(views, axis=0)
@@ -67,7 +68,7 @@ def averaged_over_views(network: Any, kind: str) -> Any:
 
     Args:
         network: A network from (N, 48, 48, 1) to (N, 7) probabilities.
-        kind: `none`, `flip` or `ten_crop`.
+        kind: One of `NUM_VIEWS`.
 
     Returns:
         A model with the same input and output; the network itself for `none`.

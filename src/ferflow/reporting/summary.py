@@ -30,7 +30,9 @@ def summarise(reports_dir: Path, params: Params) -> str:
     try:
         lines = _figures(metrics, training)
         is_sample = source["source"] == "sample"
-        is_stale = training["params"] != params.model_dump(include=set(training["params"]))
+        is_stale = "members" not in training and training["params"] != params.model_dump(
+            include=set(training["params"])
+        )
     except KeyError as error:
         raise DataError(f"{reports_dir}: a report lacks {error}; run 'dvc repro' again") from None
     if is_stale or source["source"] != params.download.source:
@@ -46,11 +48,14 @@ def summarise(reports_dir: Path, params: Params) -> str:
 
 
 def _figures(metrics: dict[str, Any], training: dict[str, Any]) -> list[str]:
+    best = f"best epoch {training['best_epoch']} of {training['epochs_run']}"
+    if "members" in training:
+        best = f"the mean of {len(training['members'])} networks"
     return [
         f"accuracy   {_accuracy(metrics)} test images",
         f"leak-free  {_accuracy(metrics['leak_free'])} without a copy in train or val",
-        f"trained    {training['parameters']['total']:,} parameters, best epoch {training['best_epoch']} of "
-        f"{training['epochs_run']}, validation accuracy {training['val_accuracy']:.4f}",
+        f"trained    {training['parameters']['total']:,} parameters, {best}, validation accuracy "
+        f"{training['val_accuracy']:.4f}",
     ]
 
 

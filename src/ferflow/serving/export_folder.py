@@ -38,7 +38,7 @@ class Description:
         model_sha256: Of the .keras file.
         labels: The emotions, in the order of the probabilities.
         image_size: Side of a face in pixels.
-        test_time_augmentation: Views whose mean is taken: none, flip or ten_crop.
+        test_time_augmentation: Views whose mean is taken, as `evaluate.test_time_augmentation`.
         temperature: Of the confidence; None where none was fitted.
         detector: `yunet`, with its file in the folder, or `haar`, whose cascades come with OpenCV.
         detector_sha256: Of that file; None for haar.

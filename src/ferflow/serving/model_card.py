@@ -18,6 +18,8 @@ _VIEWS = {
     "none": "are of the picture itself",
     "flip": "are means over two views: the picture and its mirror image",
     "ten_crop": "are means over ten views: four corners and the centre, enlarged, and their mirror images",
+    "whole_and_ten_crop": "are means over twelve views: the picture, its four corners and its centre, "
+    "enlarged, and the mirror images of the six",
 }
 _NO_FIGURE = "\N{EN DASH}"
 _FER2013_TERMS = (
@@ -100,6 +102,11 @@ def _title(description: Description) -> str:
 def _network(report: Mapping[str, Any] | None) -> str:
     if report is None:
         return "How it was built and trained is not known here."
+    if "members" in report:
+        return (
+            f"The mean of the probabilities of {len(report['members'])} networks, of "
+            f"{report['parameters']['total']:,} parameters together."
+        )
     model = report["params"]["model"]
     start = "from scratch" if model["weights"] is None else f"from weights `{_file_name(model['weights'])}`"
     return (
@@ -153,6 +160,8 @@ def _data(origin: Any, report: Mapping[str, Any] | None) -> str:
 def _training(report: Mapping[str, Any] | None) -> str:
     if report is None:
         return ""
+    if "members" in report:
+        return "Its members were trained apart; `train.json` of the run names their files and checksums."
     return (
         f"Trained on {report['num_training']:,} pictures, best of {report['epochs_run']} epochs (number "
         f"{report['best_epoch']}) chosen by {report['num_validation']:,} validation pictures, on "

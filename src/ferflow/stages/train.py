@@ -42,6 +42,7 @@ _CODE = (
     "model/steps.py",
     "model/steps_jax.py",
     "model/steps_tensorflow.py",
+    "model/teacher.py",
     "model/training.py",
     "model/views.py",
 )
@@ -161,8 +162,8 @@ def _fingerprint(params: Params, used: dict[str, object], split_dir: Path) -> st
     """What decides the result of training: parameters, arithmetic, data, starting weights, code, versions."""
     from ferflow.model.backend import backend_version, dtype_policy
 
-    weights = Path(params.model.weights or "")
-    inputs = [split_dir / "train.npz", split_dir / "val.npz", *([weights] if weights.is_file() else [])]
+    named = [Path(name) for name in (params.model.weights, params.train.teacher) if name]
+    inputs = [split_dir / "train.npz", split_dir / "val.npz", *(path for path in named if path.is_file())]
     parts = {
         "params": used,
         # `auto` means another one on another machine, which a checkpoint on a shared volume may meet.

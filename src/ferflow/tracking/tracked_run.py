@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FINISHED = "FINISHED"
 
 # Times the network answers for one image, by `evaluate.test_time_augmentation`.
-NUM_VIEWS = {"none": 1, "flip": 2, "ten_crop": 10}
+NUM_VIEWS = {"none": 1, "flip": 2, "ten_crop": 10, "whole_and_ten_crop": 12}
 
 _SHORTEST_PREFIX = 4
 _HEX = re.compile(r"[0-9a-f]+")
