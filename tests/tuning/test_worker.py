@@ -51,6 +51,8 @@ def test_workers_share_the_cores_and_leave_what_the_user_set(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
     assert sweep.shares(3)["TF_NUM_INTRAOP_THREADS"] == "2"
     assert sweep.shares(16)["OMP_NUM_THREADS"] == "1"
+    assert sweep.shares(3)["XLA_PYTHON_CLIENT_MEM_FRACTION"] == "0.300"
     assert "TF_FORCE_GPU_ALLOW_GROWTH" not in sweep.shares(1)
+    assert "XLA_PYTHON_CLIENT_MEM_FRACTION" not in sweep.shares(1)
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
     assert "OMP_NUM_THREADS" not in sweep.shares(3)

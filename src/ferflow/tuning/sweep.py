@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 FOLDER = Path(".ferflow/tuning")
 
+# Share of a GPU's memory that trials at the same time have together; their contexts take the rest.
+_SHARED_MEMORY = 0.9
+
 # Loaded once, before the workers are forked from one small process.
 _WORKER_IMPORTS = ["ferflow.tuning.worker", "optuna.storages", "optuna.samplers", "sqlalchemy.orm", "sqlite3"]
 _SECONDS_BETWEEN_LOOKS = 1.0
@@ -182,7 +185,12 @@ def shares(jobs: int) -> dict[str, str]:
     names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     wanted = dict.fromkeys(names, threads)
     if jobs > 1:  # Otherwise the first of them takes the whole GPU.
-        wanted |= {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+        wanted |= {
+            "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+            "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+            # A trial that wants more than its share fails alone, instead of taking the others' memory.
+            "XLA_PYTHON_CLIENT_MEM_FRACTION": f"{_SHARED_MEMORY / jobs:.3f}",
+        }
     return {name: value for name, value in wanted.items() if name not in os.environ}
 
 
