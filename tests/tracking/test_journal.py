@@ -130,3 +130,14 @@ def test_a_folder_that_cannot_be_written_is_an_output_error(tmp_path: Path):
     (tmp_path / ".ferflow").write_text("a file")
     with pytest.raises(OutputError, match="cannot be written"):
         create_journal(tmp_path, Record("key", "name"))
+
+
+def test_secrets_do_not_get_into_a_journal(tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("KFP_PASSWORD", "planted-secret-7")
+    tags = {"kfp.url": "https://me:planted-secret-7@kubeflow.example/#/runs/1", "profile": "sample"}
+    record = Record("key", "name", tags=tags, params={"download.path": "https://h/?token=planted-secret-8"})
+    journal = create_journal(tmp_path, record)
+    journal.release()
+    text = (journal.folder / "run.json").read_text()
+    assert "planted" not in text
+    assert journal.read().tags["profile"] == "sample"

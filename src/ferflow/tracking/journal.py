@@ -29,6 +29,7 @@ from pathlib import Path
 from ferflow.errors import FerflowError, TrackingError
 from ferflow.files import atomic_file, output_error, write_json
 from ferflow.progress import say
+from ferflow.redaction import hide_all
 from ferflow.tracking.address import project_root
 from ferflow.tracking.record import (
     EVALUATED,
@@ -97,12 +98,14 @@ class Journal:
         return read_record(self.folder / "run.json")
 
     def write(self, record: Record) -> None:
-        """Replace `run.json`.
+        """Replace `run.json`; secrets are taken out of its texts, which leave with it.
 
         Raises:
             OutputError: It cannot be written.
         """
         record.process = os.getpid()
+        for name in ("name", "description", "params", "tags"):
+            setattr(record, name, hide_all(getattr(record, name)))
         write_json(self.folder / "run.json", asdict(record))
 
     def append(self, value: Value) -> None:

@@ -95,8 +95,9 @@ def fetch_network(client: MlflowClient, version: RegisteredVersion, folder: Path
         held = [item.path for item in client.list_logged_model_artifacts(version.model_id, "artifacts")]
     if _PATH not in held:
         raise TrackingError(
-            f"{version.label}: the store holds no {_PATH} of it; send it with 'ferflow track sync', or "
-            "choose another version"
+            f"{version.label}: the store holds no {_PATH} of it in {model.artifact_location}; if the project "
+            "was copied, copy its mlruns/artifacts, too; else train and register it again, or choose another "
+            "version"
         )
     with store_errors(client.tracking_uri):
         path = Path(
