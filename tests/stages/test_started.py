@@ -130,3 +130,12 @@ def test_the_commands_are_under_the_check(started: Started, monkeypatch):
     with pytest.raises(OutputError, match="stage split: section seed"):
         cli.split()
     assert (layout.SPLIT / "train.npz").read_text() == "train"
+
+
+def test_parameters_from_a_pipe_are_read_once(started: Started, tmp_path: Path):
+    values = load_params(layout.PARAMS)
+    os.mkfifo(tmp_path / "pipe")
+    piped = Started("train", values, tmp_path / "pipe")
+    with checking(piped.check), atomic_file(layout.MODEL) as fresh:
+        fresh.write_text("trained")
+    assert layout.MODEL.read_text() == "trained"

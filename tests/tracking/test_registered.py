@@ -145,3 +145,13 @@ def test_a_network_that_is_damaged_in_the_store_is_refused(client, root):
     with pytest.raises(TrackingError, match=r"version 1: the store holds no artifacts/model.keras"):
         _export()
     assert not (root / "export").exists()
+
+
+def test_a_project_that_was_moved_exports_its_champion(client, root, tmp_path, monkeypatch):
+    run_id = _register(client, root)
+    moved = tmp_path / "moved"
+    root.rename(moved)
+    monkeypatch.chdir(moved)
+    _export()
+    assert read_description(moved / "export").run_id == run_id
+    assert not root.exists()

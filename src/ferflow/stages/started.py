@@ -6,6 +6,7 @@ restored the results of other parameters from the cache: the old stage must not 
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -31,11 +32,13 @@ class Started:
         self._stage = stage
         self._path = path.absolute()
         self._sections = _sections(stage, params)
-        self._inputs = {
-            file: (_signature(file), sha256_of(file))
-            for place in layout.STAGES[stage].inputs
-            for file in _files_of(place.absolute())
-        }
+        self._inputs: dict[Path, tuple[_Signature | None, str]] = {}
+        for place in layout.STAGES[stage].inputs:
+            for file in _files_of(place.absolute()):
+                with contextlib.suppress(
+                    OSError
+                ):  # One that cannot be read is told by the stage that reads it.
+                    self._inputs[file] = (_signature(file), sha256_of(file))
         self._outputs = {place.absolute() for place in layout.STAGES[stage].outputs}
         self._check_params()
 
@@ -56,6 +59,8 @@ class Started:
                 raise self._error(f"{file} is no longer what the stage read")
 
     def _check_params(self) -> None:
+        if self._path.exists() and not self._path.is_file():
+            return  # Such as a pipe, which is read once.
         try:
             now = _sections(self._stage, load_params(self._path))
         except ParamsError as error:
