@@ -11,6 +11,7 @@ from ferflow import cli_registry, cli_tracking
 from ferflow.errors import TrackingError
 from ferflow.tracking import store
 from ferflow.tracking.address import check_address, shown
+from ferflow.tracking.diagnosis import explain
 from tests.tracking.misbehaving import answer, misbehaving
 
 _PAGE = "<!DOCTYPE html><html><body>Sign in</body></html>"
@@ -202,3 +203,64 @@ def test_an_address_is_printed_without_what_is_secret(uri, expected):
 )
 def test_an_address_that_can_be_one_passes(uri):
     check_address(uri)
+
+
+def _of_response(status: int) -> Exception:
+    """What MLflow raises where a file could not be sent."""
+    import requests
+
+    response = requests.Response()
+    response.status_code = status
+    return requests.HTTPError(f"{status} Client Error: x for url: http://me:planted@h/a", response=response)
+
+
+def _of_database(text: str) -> Exception:
+    from sqlalchemy.exc import OperationalError
+
+    return OperationalError("SELECT 1", {}, Exception(text))
+
+
+def _of_mlflow(text: str) -> Exception:
+    from mlflow.exceptions import MlflowException
+
+    return MlflowException(text)
+
+
+@pytest.mark.parametrize(
+    ("make", "argument", "sign"),
+    [
+        (_of_response, 401, "MLFLOW_TRACKING_USERNAME"),
+        (_of_response, 403, "--allowed-hosts"),
+        (_of_response, 413, "client_max_body_size"),
+        (_of_response, 504, "read its log"),
+        (_of_response, 507, "free some space"),
+        (_of_mlflow, "Caused by ResponseError('too many 503 error responses')", "read its log"),
+        (_of_mlflow, "[SSL: CERTIFICATE_VERIFY_FAILED]", "MLFLOW_TRACKING_SERVER_CERT_PATH"),
+        (_of_mlflow, "('Connection aborted.', ConnectionResetError(104))", "scheme and port"),
+        (_of_mlflow, "[Errno 113] No route to host", "VPN"),
+        (_of_mlflow, "('Unable to connect to proxy', OSError('Tunnel connection failed: 403'))", "NO_PROXY"),
+        (_of_mlflow, "Detected out-of-date database schema (found version a)", "mlflow db upgrade"),
+        (_of_database, 'FATAL: password authentication failed for user "me"', "%2F"),
+        (_of_database, 'FATAL: database "runs" does not exist', "create it"),
+        (_of_database, "FATAL: no pg_hba.conf entry for host", "owner"),
+        (_of_database, "FATAL: sorry, too many clients already", "wait"),
+        (_of_database, "database is locked", "wait until it ends"),
+        (_of_database, "attempt to write a readonly database", "right to write"),
+        (_of_database, "database or disk is full", "free some space"),
+        (_of_database, "database disk image is malformed", "put a copy of it back"),
+        (_of_database, "unable to open database file", "folder is there"),
+        (OSError, "[Errno 28] No space left on device", "free some space"),
+        (ModuleNotFoundError, "No module named 'psycopg'", "ferflow[tracking]"),
+        (AttributeError, "'list' object has no attribute 'get'", "none of MLflow's"),
+    ],
+)  # fmt: skip
+def test_what_libraries_say_has_a_cure_of_its_own(make, argument, sign):
+    found = explain(make(argument), "http://me:planted@h")
+    assert sign in f"{found.found}; {found.cure}"
+    assert "planted" not in f"{found.found}; {found.cure}"
+
+
+def test_what_nobody_knows_is_told_without_the_password():
+    found = explain(_of_mlflow("it broke at http://me:planted@h/x"), "http://me:planted@h")
+    assert "it broke at http://h/x" in found.found
+    assert "MLFLOW_TRACKING_URI" in found.cure
