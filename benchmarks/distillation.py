@@ -4,9 +4,8 @@
     python -m benchmarks.distillation --split data/split --size cpu --seeds 3 --output distillation/
 
 For each seed two larger networks are trained from seeds of their own and become one by `ferflow ensemble`;
-then the student is trained on the labels alone, and with the mean as `train.teacher`. All four are scored
-once on the test images. Every run is a folder of its own under --output: a study that was stopped goes on where it
-was.
+then the student is trained on the labels alone, and with the mean as `train.teacher`. All are scored once on
+the test images. Every run is a folder of its own under --output: a study that was stopped goes on.
 """
 
 from __future__ import annotations
