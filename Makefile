@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro tune test test-jax bench check format lock clean
+.PHONY: help install repro tune test test-jax bench fuzz check format lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ bench: install  ## Run the benchmarks; SOURCE=fer2013.zip DETECTOR=yunet.onnx: d
 	@# One after the other: what runs beside a benchmark spoils its figures.
 	for name in input_pipeline training_step memory; do \
 	  $(BIN)/python -m benchmarks.$$name $(if $(RESULTS),--output $(RESULTS)/$$name.json) || exit; done
+
+fuzz: install  ## Mutate the inputs of each parser; SECONDS=600 (each), TARGETS="tar zip"
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),600) $(addprefix --target ,$(TARGETS))
 
 check: install  ## Lint, format check and types; the Dockerfile, too
 	$(BIN)/ruff check .

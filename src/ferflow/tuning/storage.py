@@ -70,8 +70,11 @@ def parse_address(text: str) -> Address:
 
     try:
         url = make_url(text)
-    except ArgumentError as error:
-        raise TuningError(f"--storage: no URL of a database ({error}); see 'ferflow tune --help'") from None
+    except (ArgumentError, ValueError) as error:  # ValueError: a port that is no number
+        raise TuningError(
+            f"--storage: no URL of a database ({error}); write / # ? @ of a password as %2F %23 %3F %40; "
+            "see 'ferflow tune --help'"
+        ) from None
     kind = url.get_backend_name()
     if kind == "sqlite" and url.database:
         path = Path(url.database).absolute()

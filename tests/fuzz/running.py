@@ -1,0 +1,69 @@
+"""One target for some time, in a process with bounds of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+from random import Random
+from types import FrameType
+
+from tests.fuzz.mutations import mutated
+from tests.fuzz.targets import TARGETS, Target
+
+FOUND = Path(__file__).parent / "found"
+_MEMORY = 2 << 30
+_SECONDS_AN_INPUT = 5
+_MOST_FOUND = 10
+
+
+class _TooSlow(BaseException):
+    """An input took too long; no parser can take it for one of its own errors."""
+
+
+def is_fault(target: Target, content: bytes, folder: Path) -> bool:
+    """Whether a parser neither reads nor refuses an input."""
+    try:
+        target.parse(content, folder)
+    except target.refusals:
+        return False
+    except (Exception, _TooSlow):
+        traceback.print_exc(limit=-4)
+        return True
+    return False
+
+
+def fuzz(name: str, seconds: float, seed: int) -> None:
+    """Try mutations of a target's seeds, keep what is a fault, and exit with 1 if anything was."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    signal.signal(signal.SIGALRM, _stop)
+    target, random = TARGETS[name], Random(seed)
+    found, number, until = 0, 0, time.monotonic() + seconds
+    last = FOUND / name / "last"
+    last.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        seeds = target.seeds(folder)
+        while time.monotonic() < until and found < _MOST_FOUND:
+            content = mutated(seeds, random)
+            last.write_bytes(content)  # should the process itself not survive it
+            signal.alarm(_SECONDS_AN_INPUT)
+            is_bad = is_fault(target, content, folder)
+            signal.alarm(0)
+            number += 1
+            if is_bad:
+                found += 1
+                (last.parent / hashlib.sha256(content).hexdigest()[:16]).write_bytes(content)
+    last.unlink(missing_ok=True)
+    print(f"{name}: {number:,} inputs, {found} faults", flush=True)  # noqa: T201
+    sys.exit(bool(found))
+
+
+def _stop(_: int, __: FrameType | None) -> None:
+    raise _TooSlow
