@@ -36,6 +36,15 @@ def lacks(message: str) -> NoReturn:
     pytest.skip(message)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_fetching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests fetch nothing, and find nothing that the user fetched."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FERFLOW_CACHE", str(tmp_path_factory.mktemp("cache") / "ferflow"))
+        patch.setenv("FERFLOW_OFFLINE", "1")
+        yield
+
+
 @pytest.fixture(scope="module", autouse=True)
 def import_path() -> Iterator[None]:
     """Loaded models of MLflow put their code on the path of imports, where later tests would find it."""

@@ -100,6 +100,10 @@ def predict(
     ] = 0.6,
     device: Annotated[Device, typer.Option("--device", help="Where the network computes.")] = "auto",
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing but the answers and errors.")] = False,
+    detector: Annotated[
+        Path | None,
+        typer.Option("--detector", help="YuNet's ONNX file, haar, or auto; else as the export says."),
+    ] = None,
     max_pixels: Annotated[
         int, typer.Option("--max-pixels", min=1, help="Largest width times height of a picture.")
     ] = 200_000_000,
@@ -138,6 +142,7 @@ def predict(
         min_score=min_score,
         max_pixels=max_pixels,
         device=device,
+        detector=detector,
     )
     run = _Run(predictor, sources, wishes, is_quiet=quiet)
     run.complain(complaints)

@@ -57,6 +57,10 @@ HeadOption = Annotated[
 BodyOption = Annotated[
     float, typer.Option("--body-seconds", min=0.1, help="Longest time without progress of an upload.")
 ]
+DetectorOption = Annotated[
+    Path | None,
+    typer.Option("--detector", help="YuNet's ONNX file, haar, or auto; else as the export says."),
+]
 SecondsOption = Annotated[float, typer.Option("--seconds", min=0.1, help="Longest time for a request.")]
 
 
@@ -78,6 +82,7 @@ def serve(
     head_seconds: HeadOption = 10.0,
     body_seconds: BodyOption = 10.0,
     device: DeviceOption = "auto",
+    detector: DetectorOption = None,
 ) -> None:
     """Answer pictures over HTTP, until Ctrl-C: POST /predict, POST /explain, /health, /metrics, /model.
 
@@ -97,7 +102,7 @@ def serve(
         head_seconds=head_seconds,
         body_seconds=body_seconds,
     )
-    predictors = _predictors(export, limits, int8=int8, workers=workers, device=device)
+    predictors = _predictors(export, limits, int8=int8, workers=workers, device=device, detector=detector)
     _run(predictors, limits, host=host, port=port, names=allow_host or [], with_page=False)
 
 
@@ -110,6 +115,7 @@ def app(
     int8: Int8Option = False,
     max_bytes: BytesOption = 16_000_000,
     device: DeviceOption = "auto",
+    detector: DetectorOption = None,
 ) -> None:
     """Open a page that reads faces in pictures or the webcam, until Ctrl-C.
 
@@ -120,12 +126,12 @@ def app(
 
     _check_installed()
     limits = Limits(max_bytes=max_bytes)
-    predictors = _predictors(export, limits, int8=int8, workers=None, device=device)
+    predictors = _predictors(export, limits, int8=int8, workers=None, device=device, detector=detector)
     _run(predictors, limits, host=host, port=port, names=allow_host or [], with_page=True)
 
 
 def _predictors(
-    export: Path, limits: Limits, *, int8: bool, workers: int | None, device: Device
+    export: Path, limits: Limits, *, int8: bool, workers: int | None, device: Device, detector: Path | None
 ) -> list[Predictor]:
     """A predictor for each worker; the cores are shared out evenly."""
     import cv2
@@ -146,6 +152,7 @@ def _predictors(
             max_pixels=limits.max_pixels,
             max_faces=limits.max_faces,
             device=device,
+            detector=detector,
         )
         for _ in range(number)
     ]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ferflow import path_hook
+from ferflow.data.detector_at_hand import describe_detector
 from ferflow.errors import FerflowError
 from ferflow.params import Params, load_params
 
@@ -231,11 +232,8 @@ def _check_data(params: Params) -> Check:
 def _check_detector(params: Params) -> Check:
     detector = params.download.detector
     if detector in ("auto", "haar"):
-        finding = {
-            "auto": "YuNet, fetched by the download stage; needs the network",
-            "haar": "Haar, in OpenCV",
-        }
-        return Check("detector", True, finding[detector])
+        finding = "Haar, in OpenCV" if detector == "haar" else describe_detector()
+        return Check("detector", True, finding)
     cure = "put YuNet's ONNX file there, or set download.detector to auto or haar"
     return Check("detector", Path(detector).is_file(), detector, cure)
 

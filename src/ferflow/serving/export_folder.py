@@ -40,8 +40,9 @@ class Description:
         image_size: Side of a face in pixels.
         test_time_augmentation: Views whose mean is taken, as `evaluate.test_time_augmentation`.
         temperature: Of the confidence; None where none was fitted.
-        detector: `yunet`, with its file in the folder, or `haar`, whose cascades come with OpenCV.
-        detector_sha256: Of that file; None for haar.
+        detector: `yunet`, with its file in the folder; `haar`, whose cascades come with OpenCV; `auto`: YuNet
+            from the user's cache, else haar.
+        detector_sha256: Of that file; None for haar and auto.
         files: File name to SHA-256.
         checks: Figures of the export.
     """
@@ -54,7 +55,7 @@ class Description:
     image_size: int
     test_time_augmentation: str
     temperature: float | None
-    detector: Literal["yunet", "haar"]
+    detector: Literal["yunet", "haar", "auto"]
     detector_sha256: str | None
     files: dict[str, str]
     checks: dict[str, Any]
@@ -125,7 +126,7 @@ def _check(description: Description, path: Path) -> None:
             temperature is None or (isinstance(temperature, int | float) and temperature > 0),
             "null or a number above 0",
         ),
-        ("detector", description.detector in ("yunet", "haar"), "yunet or haar"),
+        ("detector", description.detector in ("yunet", "haar", "auto"), "yunet, haar or auto"),
         ("files", isinstance(description.files, dict), "file names with their SHA-256"),
     ]
     for key, is_right, wanted in expected:

@@ -1,4 +1,4 @@
-"""Faces in a photo: YuNet where the export folder has it, else OpenCV's Haar cascade.
+"""Faces in a photo: YuNet where the export folder or the user's cache has it, else OpenCV's Haar cascade.
 
 A photo is looked at with its longest side between 320 and 1280 px: larger ones are reduced, those below
 640 px enlarged up to twice. YuNet sees faces of about 16 to 450 px of what it is given, so that it
@@ -12,6 +12,7 @@ import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ import cv2.data
 import numpy as np
 from numpy.typing import NDArray
 
+from ferflow.data.detector_at_hand import detector_at_hand
 from ferflow.data.store import Images
 from ferflow.errors import DetectorError
 from ferflow.serving.crop import HAAR_MARGIN, YUNET_MARGIN, Box, Margin, Square, square_around
@@ -109,7 +111,7 @@ class YuNetFinder:
     def _error(self, error: cv2.error) -> DetectorError:
         return DetectorError(
             f"{self._path}: OpenCV cannot use it as YuNet ({' '.join(str(error).split())}); "
-            "write the folder again with 'ferflow export'"
+            "name another file, or write the export again with 'ferflow export'"
         )
 
 
@@ -173,19 +175,53 @@ class FinderPool:
             self._idle.put(finder)
 
 
-def open_finder(folder: Path, description: Description, *, min_score: float) -> Finder:
-    """The detector that `export.json` names.
+def finder_maker(
+    folder: Path, description: Description, *, min_score: float, detector: Path | None = None
+) -> Callable[[], Finder]:
+    """What opens the detector that was named, else the one that `export.json` names; it is looked for once.
+
+    Args:
+        folder: The export.
+        description: Its `export.json`; where that says `auto`, YuNet of the user's cache, fetched if need be,
+            else the Haar cascade.
+        min_score: Detector's score from which a face counts.
+        detector: YuNet's ONNX file, or `haar`; None: as the export says.
 
     Raises:
-        ModelError: Its file is missing or another one.
-        DetectorError: It cannot be loaded, or the score is no score.
+        ModelError: The file of the export is missing or another one.
+        DetectorError: The detector is missing or cannot be loaded, or the score is no score.
     """
     if not 0 < min_score <= 1:
         raise DetectorError(f"the lowest score of a face is {min_score}, expected more than 0 and at most 1")
-    if description.detector == "haar":
-        return HaarFinder(min_score=min_score)
-    content = read_file(folder, DETECTOR, description)
-    return YuNetFinder(content, path=folder / DETECTOR, min_score=min_score)
+    kind = description.detector if detector is None else detector.as_posix()
+    if kind == "haar":
+        return partial(HaarFinder, min_score=min_score)
+    if kind == "yunet" and detector is None:
+        content = read_file(folder, DETECTOR, description)
+        return partial(YuNetFinder, content, path=folder / DETECTOR, min_score=min_score)
+    if kind != "auto":
+        return partial(YuNetFinder, _read_detector(Path(kind)), path=Path(kind), min_score=min_score)
+    found = detector_at_hand()
+    if found is None:
+        return partial(HaarFinder, min_score=min_score)
+    path, content = found
+    return partial(YuNetFinder, content, path=path, min_score=min_score)
+
+
+def open_finder(
+    folder: Path, description: Description, *, min_score: float, detector: Path | None = None
+) -> Finder:
+    """One finder, as `finder_maker` chooses it."""
+    return finder_maker(folder, description, min_score=min_score, detector=detector)()
+
+
+def _read_detector(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DetectorError(
+            f"{path}: the face detector cannot be read ({error.strerror}); name YuNet's ONNX file, or haar"
+        ) from error
 
 
 def first_scale(longest: int) -> float:

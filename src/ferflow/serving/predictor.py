@@ -20,7 +20,7 @@ from ferflow.layout import EXPORT
 from ferflow.serving.crop import Box, cut_face
 from ferflow.serving.devices import Device
 from ferflow.serving.export_folder import Description, Precision, read_description
-from ferflow.serving.finder import FinderPool, Found, open_finder
+from ferflow.serving.finder import FinderPool, Found, finder_maker
 from ferflow.serving.network import Network, Probabilities
 
 Picture = str | Path | bytes | pictures.Picture | NDArray[np.uint8]
@@ -92,6 +92,7 @@ class Predictor:
         max_faces: That a picture may show; None: any number.
         device: Where the network computes: `cpu`, `cuda`, `coreml`, `directml`, `openvino`, or `auto`: the
             best that the installed ONNX Runtime offers.
+        detector: YuNet's ONNX file, `haar`, or `auto` (YuNet from the user's cache); None: the export's.
 
     Raises:
         ModelError: The folder is missing or damaged, or an argument is out of range.
@@ -108,10 +109,18 @@ class Predictor:
         max_pixels: int = MAX_PIXELS,
         max_faces: int | None = None,
         device: Device = "auto",
+        detector: str | Path | None = None,
     ) -> None:
         place = Path(folder)
         self.description: Description = read_description(place)
-        self._finder = FinderPool(lambda: open_finder(place, self.description, min_score=min_score))
+        self._finder = FinderPool(
+            finder_maker(
+                place,
+                self.description,
+                min_score=min_score,
+                detector=None if detector is None else Path(detector),
+            )
+        )
         self._network = Network(place, self.description, precision=precision, threads=threads, device=device)
         self._max_pixels = max_pixels
         self._max_faces = max_faces
