@@ -110,8 +110,10 @@ def deliver(root: Path, journal: Journal, *, seconds: float = STAGE_SECONDS) -> 
     if line is None:
         return
     say(line)
-    # What cannot be sent stays listed by `ferflow track status`.
-    sheltered(lambda: failure_of(lambda: sync(root, budget)), seconds=budget.left(), hint=_SLOW, tell=_others)
+    if budget.left() > 1:  # What cannot be sent stays listed by `ferflow track status`.
+        sheltered(
+            lambda: failure_of(lambda: sync(root, budget)), seconds=budget.left(), hint=_SLOW, tell=_others
+        )
 
 
 def _not_tracked(reason: str) -> str:
