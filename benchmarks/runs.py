@@ -17,6 +17,7 @@ from typing import Any
 
 from ferflow.errors import FerflowError
 from ferflow.files import write_json
+from ferflow.machine import usable_cores
 from ferflow.params import Params, load_params
 from ferflow.profiles import write_profile
 
@@ -129,11 +130,6 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         **{name: _version(name) for name in _PACKAGES},
     }
-
-
-def usable_cores() -> int:
-    """Number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _version(package: str) -> str | None:

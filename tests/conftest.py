@@ -53,6 +53,24 @@ def import_path() -> Iterator[None]:
     sys.path[:] = before
 
 
+_WITHOUT_LINUX = """
+import os, signal, sys
+for name in ("fcntl", "resource", "pwd", "grp", "termios"):
+    sys.modules[name] = None
+for name in ("sched_getaffinity", "getuid", "geteuid", "killpg", "fchmod"):
+    delattr(os, name)
+del signal.SIGHUP
+"""
+
+
+@pytest.fixture
+def without_linux(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Variables under which a process finds none of what Windows lacks."""
+    folder = tmp_path_factory.mktemp("without-linux")
+    (folder / "sitecustomize.py").write_text(_WITHOUT_LINUX)
+    return {"PYTHONPATH": str(folder)}
+
+
 @pytest.fixture
 def sample_values() -> dict:
     """The raw values of profile sample, to change and check."""

@@ -1,10 +1,9 @@
-"""Atomic results and stage locks."""
+"""Atomic results."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -13,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from ferflow.errors import OutputError
-from ferflow.files import atomic_directory, atomic_file, output_error, sha256_of, stage_lock, write_json
+from ferflow.files import atomic_directory, atomic_file, output_error, sha256_of, write_json
 from ferflow.temporaries import left_over, temporary_name
-from tests.full_disk import file_size_limit
 
 
 def test_atomic_directory_replaces_the_old_one_whole(tmp_path):
@@ -248,40 +246,3 @@ def test_write_json_ends_with_a_newline(tmp_path):
 def test_sha256_of_known_bytes(tmp_path):
     (tmp_path / "abc").write_bytes(b"abc")
     assert sha256_of(tmp_path / "abc").startswith("ba7816bf8f01cfea")
-
-
-def test_stage_lock_waits_for_the_holder_and_is_freed_by_its_death(tmp_path):
-    code = (
-        "import sys, time; from pathlib import Path; from ferflow.files import stage_lock\n"
-        "with stage_lock('train', directory=Path(sys.argv[1])):\n"
-        "    print('held', flush=True); time.sleep(60)"
-    )
-    holder = subprocess.Popen([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE, text=True)
-    assert holder.stdout is not None
-    with holder:
-        assert holder.stdout.readline() == "held\n"
-        messages: list[str] = []
-
-        def on_wait(message: str) -> None:
-            messages.append(message)
-            holder.send_signal(signal.SIGKILL)
-
-        started = time.monotonic()
-        with stage_lock("train", directory=tmp_path, on_wait=on_wait) as was_free:
-            assert not was_free
-    assert time.monotonic() - started < 30
-    assert f"process {holder.pid}" in messages[0]
-
-
-def test_stage_lock_is_free_without_another_run(tmp_path):
-    with stage_lock("train", directory=tmp_path) as was_free:
-        assert was_free
-
-
-def test_stage_lock_on_a_full_disk_is_a_readable_error(tmp_path):
-    with (
-        file_size_limit(0),
-        pytest.raises(OutputError, match=r"train\.lock: cannot be written"),
-        stage_lock("train", directory=tmp_path),
-    ):
-        pass

@@ -145,3 +145,17 @@ def test_the_fingerprint_of_a_run_covers_the_code_that_trains():
     storage = {"data/store.py", "files.py"}
     names = {str(path.relative_to(_PACKAGE)) for path in imported if path.name not in _NOT_TRACKED}
     assert names - storage == set(train._CODE)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(_PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(_PACKAGE))
+)
+def test_what_only_linux_has_is_asked_for_before_it_is_used(path):
+    """Locks are those of `ferflow.locks`, cores are counted by `ferflow.machine`: both know other systems."""
+    code = path.read_text()
+    at_top = ast.parse(code).body
+    names = {alias.name for node in at_top if isinstance(node, ast.Import) for alias in node.names}
+    assert not names & {"fcntl", "resource", "pwd", "grp", "termios", "pty"}
+    for name in ("sched_getaffinity", "getuid", "geteuid", "fchmod", "killpg", "SIGHUP"):
+        if f".{name}" in code:
+            assert f'"{name}")' in code, f"hasattr(..., {name!r})"

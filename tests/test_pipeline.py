@@ -23,7 +23,7 @@ import pytest
 from mlflow import MlflowClient
 
 from ferflow.data.store import read_arrays, read_csv
-from ferflow.files import stage_lock
+from ferflow.locks import stage_lock
 from ferflow.params import load_params, read_yaml
 from ferflow.profiles import write_profile
 from ferflow.tracking import names

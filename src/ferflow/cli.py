@@ -276,7 +276,7 @@ def _running(stage: str, values: Params, params: Path) -> Iterator[None]:
 
 @contextmanager
 def _locked(stage: str) -> Iterator[None]:
-    from ferflow.files import stage_lock
+    from ferflow.locks import stage_lock
 
     with stage_lock(stage, directory=layout.LOCKS, on_wait=say):
         yield

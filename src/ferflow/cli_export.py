@@ -45,7 +45,7 @@ def export(
     Both are compared with Keras on the test images; where the answers differ too much (section `export`
     of the parameters) nothing is written and an earlier export stays.
     """
-    from ferflow.files import stage_lock
+    from ferflow.locks import stage_lock
     from ferflow.params import load_params
     from ferflow.progress import say
     from ferflow.serving.exporter import write_export

@@ -42,8 +42,8 @@ def insight(
     Of images that the network did not learn from: test and validation, without copies of training
     images. Writes a page, a sheet of faces and tables; changes no label.
     """
-    from ferflow.files import stage_lock
     from ferflow.insight.report import write_insight
+    from ferflow.locks import stage_lock
     from ferflow.params import load_params
     from ferflow.progress import say
     from ferflow.reporting.insight import check_in_words, worst_in_words

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -136,9 +135,10 @@ def _predictors(
     """A predictor for each worker; the cores are shared out evenly."""
     import cv2
 
+    from ferflow.machine import usable_cores
     from ferflow.serving.predictor import Predictor
 
-    num_cores = len(os.sched_getaffinity(0))
+    num_cores = usable_cores()
     number = workers or min(num_cores, _MOST_WORKERS)
     threads = max(1, num_cores // number)
     cv2.setNumThreads(threads)

@@ -72,9 +72,8 @@ def check_machine(params_path: Path) -> list[Check]:
 
 def _check_python() -> Check:
     found = ".".join(str(part) for part in sys.version_info[:3])
-    return Check(
-        "python", sys.version_info[:2] == (3, 11), found, "install Python 3.11 and run 'make install'"
-    )
+    is_known = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    return Check("python", is_known, found, "install Python 3.11, 3.12 or 3.13 and run 'make install'")
 
 
 def _check_disk(folder: Path, params: Params | None) -> Check:

@@ -1,15 +1,13 @@
-"""Results that are whole or absent: atomic files and folders, stage locks, free space.
+"""Results that are whole or absent: atomic files and folders, checksums.
 
 A result is written under a temporary name beside its place and renamed, so that a kill leaves
-the old one or the new one. A stage holds a lock while it runs: the kernel releases it when the
-process dies, however it dies, so a lock is never stale.
+the old one or the new one.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -132,46 +130,6 @@ def sha256_of(path: Path) -> str:
         while chunk := stream.read(_CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
-
-
-@contextmanager
-def stage_lock(stage: str, *, directory: Path, on_wait: Any = None) -> Iterator[bool]:
-    """Hold the lock of a stage; wait for another process that has it.
-
-    Args:
-        stage: Name of the stage, as in `dvc.yaml`.
-        directory: Folder of the lock files.
-        on_wait: Called once with a message when another process holds the lock.
-
-    Yields:
-        True if the lock was free, False if another run had to be waited for.
-
-    Raises:
-        OutputError: The lock file cannot be made or written.
-    """
-    path = directory / f"{stage}.lock"
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        stream = path.open("a+b", buffering=0)
-    except OSError as error:
-        raise output_error(directory, error) from error
-    with stream:
-        was_free = True
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            was_free = False
-            stream.seek(0)
-            if on_wait is not None:
-                holder = stream.read().decode(errors="replace").strip() or "another process"
-                on_wait(f"stage {stage} is being run by {holder}; waiting")
-            fcntl.flock(stream, fcntl.LOCK_EX)
-        try:
-            stream.truncate(0)
-            stream.write(f"process {os.getpid()}".encode())
-        except OSError as error:
-            raise output_error(path, error) from error
-        yield was_free
 
 
 def _ask(target: Path) -> None:

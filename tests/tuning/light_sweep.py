@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ferflow.errors import FerflowError
+from ferflow.locks import is_held
 from ferflow.params import check_params, read_yaml
 from ferflow.tuning.storage import parse_address
 from ferflow.tuning.study import Budget
@@ -95,10 +96,9 @@ class LightSweep:
             start_new_session=True,
         )
 
-    def workers(self) -> list[int]:
-        """Numbers of the processes of the workers that are there."""
-        texts = [path.read_text() for path in (self.folder / "tuning" / "workers").glob("*.lock")]
-        return [int(text) for text in texts if text and Path(f"/proc/{text}").exists()]
+    def workers(self) -> list[str]:
+        """Names of the workers that are there: their processes hold their locks."""
+        return [path.stem for path in (self.folder / "tuning" / "workers").glob("*.lock") if is_held(path)]
 
     def wait_until_held(self) -> list[int]:
         """Wait until each worker's trial is held; those that were killed count no more.

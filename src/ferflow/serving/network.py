@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from ferflow.data.store import Images
 from ferflow.errors import ModelError
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
+from ferflow.machine import usable_cores
 from ferflow.serving.devices import Device, candidates, providers_of, unusable
 from ferflow.serving.export_folder import Description, Precision, model_file, read_file
 
@@ -133,7 +133,7 @@ def _session(content: bytes, threads: int | None, wanted: str) -> tuple[Any, Dev
     devices = candidates(wanted, onnxruntime.get_available_providers())
     options = onnxruntime.SessionOptions()
     # Of its own accord ONNX Runtime counts the machine's cores, not those that this process may use.
-    options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+    options.intra_op_num_threads = threads or usable_cores()
     options.log_severity_level = _SILENT
     *better, last = devices
     for device in better:

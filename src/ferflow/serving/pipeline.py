@@ -8,7 +8,6 @@ alone, so that the same pictures have the same answers to the last digit.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +19,7 @@ from typing import TypeVar
 import cv2
 
 from ferflow.data.images import BadImageError
+from ferflow.machine import usable_cores
 from ferflow.serving.frames import Every
 from ferflow.serving.incoming import brought_here
 from ferflow.serving.predictor import MAX_PIXELS, Face, Predictor, Prepared
@@ -155,7 +155,7 @@ def threads_for(sources: list[Source]) -> int:
     is_single = len(sources) == 1 and not sources[0].is_video
     if is_single or any(source.is_live for source in sources):
         return 1
-    return max(2, min(len(os.sched_getaffinity(0)), _MOST_THREADS))
+    return max(2, min(usable_cores(), _MOST_THREADS))
 
 
 def _prepared(job: Job, predictor: Predictor, *, whole: bool, keep_pixels: bool) -> _Ready:

@@ -17,7 +17,6 @@ whose `alive.lock` is free belongs to a process that was killed.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -28,6 +27,7 @@ from pathlib import Path
 
 from ferflow.errors import FerflowError, TrackingError
 from ferflow.files import atomic_file, output_error, write_json
+from ferflow.locks import Lock, is_held, locked
 from ferflow.progress import say
 from ferflow.redaction import hide_all
 from ferflow.tracking.address import project_root
@@ -77,7 +77,7 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._alive: int | None = None
+        self._alive = Lock(folder / "alive.lock")
 
     @property
     def key(self) -> str:
@@ -189,24 +189,15 @@ class Journal:
 
     def hold_alive(self) -> None:
         """Say that this process writes the journal, until it ends or `release` is called."""
-        # A bare descriptor: it must not be closed with the last reference to the journal.
-        self._alive = os.open(self.folder / "alive.lock", os.O_RDWR | os.O_CREAT, 0o644)
-        fcntl.flock(self._alive, fcntl.LOCK_EX)
+        self._alive.acquire()
 
     def release(self) -> None:
         """Say that this process is done with the journal."""
-        if self._alive is not None:
-            os.close(self._alive)
-            self._alive = None
+        self._alive.release()
 
     def is_alive(self) -> bool:
         """Whether a process writes the journal."""
-        with (self.folder / "alive.lock").open("a", encoding="utf-8") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-        return False
+        return is_held(self._alive.path)
 
     @contextmanager
     def sending(self) -> Iterator[None]:
@@ -215,13 +206,7 @@ class Journal:
         Raises:
             OutputError: The lock file cannot be made.
         """
-        path = self.folder / "upload.lock"
-        try:
-            stream = path.open("a", encoding="utf-8")
-        except OSError as error:
-            raise output_error(path, error) from error
-        with stream:
-            fcntl.flock(stream, fcntl.LOCK_EX)
+        with locked(self.folder / "upload.lock"):
             yield
 
 

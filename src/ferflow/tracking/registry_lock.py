@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from ferflow import layout
 from ferflow.errors import TrackingError
-from ferflow.files import stage_lock
+from ferflow.locks import stage_lock
 from ferflow.progress import say
 from ferflow.tracking import names
 from ferflow.tracking.address import project_root, sqlite_file

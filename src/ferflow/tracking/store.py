@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ferflow.errors import FerflowError, TrackingError
-from ferflow.files import output_error, stage_lock
+from ferflow.files import output_error
+from ferflow.locks import stage_lock
 from ferflow.redaction import hide, register_url
 from ferflow.tracking import names
 from ferflow.tracking.address import (

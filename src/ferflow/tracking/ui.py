@@ -166,6 +166,9 @@ def _answers(port: int) -> bool:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End the server and every process that it started."""
+    if not hasattr(os, "killpg"):  # Windows has no process groups
+        process.kill()
+        return
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)
@@ -195,7 +198,10 @@ def _signals() -> Iterator[None]:
             signal.signal(number, signal.SIG_IGN)
         raise _Ended
 
-    former = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP"):
+        numbers.append(signal.SIGHUP)
+    former = {number: signal.getsignal(number) for number in numbers}
     try:
         for number in former:
             signal.signal(number, end)

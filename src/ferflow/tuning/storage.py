@@ -6,7 +6,6 @@ out, and those of dead workers are given back, so that none is lost and none is 
 
 from __future__ import annotations
 
-import fcntl
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ferflow.errors import TuningError
 from ferflow.files import output_error
+from ferflow.locks import locked
 from ferflow.sqlite_url import sqlite_url
 from ferflow.tuning.study_journal import open_journal
 
@@ -142,7 +142,7 @@ class Store:
     def lock(self, study: str) -> Iterator[None]:
         """Hold the lock of a study; the kernel or the server releases it when the process dies."""
         if self.address.path is not None:
-            with _file_lock(self.address.path.with_name(f"{self.address.path.name}.lock")):
+            with locked(self.address.path.with_name(f"{self.address.path.name}.lock")):
                 yield
             return
         from sqlalchemy import text
@@ -277,12 +277,5 @@ def _creation_lock(address: Address) -> Iterator[None]:
         finally:
             engine.dispose()
         return
-    with _file_lock(address.path.with_name(f"{address.path.name}.lock")):
-        yield
-
-
-@contextmanager
-def _file_lock(path: Path) -> Iterator[None]:
-    with path.open("a", encoding="utf-8") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+    with locked(address.path.with_name(f"{address.path.name}.lock")):
         yield

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
+import contextlib
 import hashlib
 import json
-import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ferflow.errors import TuningError
+from ferflow.locks import Lock, is_held
 from ferflow.params import Params
 from ferflow.sweep_params import TuneParams
 from ferflow.tuning import trials as attributes
@@ -178,32 +178,22 @@ class Worker:
         self.name = name
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self._path = folder / f"{name}.lock"
-        self._stream = self._path.open("a", encoding="utf-8")
-        fcntl.flock(self._stream, fcntl.LOCK_EX)
-        self._stream.write(f"{os.getpid()}")
-        self._stream.flush()
+        self._lock = Lock(folder / f"{name}.lock")
+        self._lock.acquire()
 
     def leave(self) -> None:
         """Say that the worker has no trial and takes no more."""
-        self._path.unlink(missing_ok=True)
-        self._stream.close()
+        with contextlib.suppress(PermissionError):  # Windows: it goes when it is given back
+            self._lock.path.unlink(missing_ok=True)
+        self._lock.release()
 
 
 def _is_dead(trial: FrozenTrial, workers: Path) -> bool:
     """Whether a running trial's worker is known to be dead; of other machines nothing is known here."""
     if "worker" not in trial.user_attrs:
         return True
-    try:
-        stream = (workers / f"{trial.user_attrs['worker']}.lock").open("r", encoding="utf-8")
-    except FileNotFoundError:
-        return False
-    with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-    return True
+    path = workers / f"{trial.user_attrs['worker']}.lock"
+    return path.exists() and not is_held(path)
 
 
 def tally(study: Study, *, epochs: int) -> Tally:

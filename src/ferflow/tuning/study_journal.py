@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ferflow.locks import Lock
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -26,18 +27,17 @@ def open_journal(place: Path) -> BaseStorage:
 
         def __init__(self) -> None:
             super().__init__(path)
-            self._stream: Any = None
+            self._kernel_lock = Lock(Path(f"{path}.write-lock"))
 
         def acquire(self) -> bool:
             """Wait for the lock."""
-            self._stream = Path(f"{path}.write-lock").open("a", encoding="utf-8")  # noqa: SIM115
-            fcntl.flock(self._stream, fcntl.LOCK_EX)
+            self._kernel_lock.acquire()
             mend_journal(Path(path))
             return True
 
         def release(self) -> None:
             """Give the lock back."""
-            self._stream.close()
+            self._kernel_lock.release()
 
     return JournalStorage(JournalFileBackend(path, lock_obj=KernelLock()))
 

@@ -12,10 +12,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import connection
+from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ferflow.errors import TuningError
+from ferflow.machine import usable_cores
 from ferflow.params import Params
 from ferflow.progress import say
 from ferflow.tuning import worker
@@ -180,8 +182,7 @@ def shares(jobs: int) -> dict[str, str]:
 
     What the user set wins.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = str(max(1, cores // jobs))
+    threads = str(max(1, usable_cores() // jobs))
     names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     wanted = dict.fromkeys(names, threads)
     if jobs > 1:  # Otherwise the first of them takes the whole GPU.
@@ -302,8 +303,7 @@ class _Crew:
     def _start_one(self) -> None:
         name = secrets.token_hex(6)
         # Not daemonic: it has a process for each trial.
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(_WORKER_IMPORTS)
+        context = _process_context()
         process = context.Process(target=worker.main, args=(self._work, name), name=f"ferflow-worker-{name}")
         process.start()
         self._processes[name] = process
@@ -314,3 +314,12 @@ class _Crew:
             mend(self._study, self._work.workers)
         for name in dead:
             (self._work.workers / f"{name}.lock").unlink(missing_ok=True)
+
+
+def _process_context() -> SpawnContext | ForkServerContext:
+    """How workers start: forked from one small process, and anew on Windows, which cannot fork."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_WORKER_IMPORTS)
+    return context

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ferflow.errors import FerflowError
-from ferflow.files import stage_lock
+from ferflow.locks import stage_lock
 from ferflow.params import Params
 
 # Trains with the parameters, keeps its checkpoints in the folder, calls back with the row of each epoch,
