@@ -1,7 +1,24 @@
 # `make help` lists the targets.
-PYTHON ?= python3.11
+# The Python that .venv is made by: the first of these that is there, or another one: make PYTHON=python3.13 ...
+VERSIONS := 3.11 3.12 3.13
 VENV := .venv
 BIN := $(VENV)/bin
+WHO := import sys; print(sys._base_executable, "%d.%d" % sys.version_info[:2])
+ifdef PYTHON
+  FOUND := $(shell "$(PYTHON)" -c '$(WHO)' 2>/dev/null)
+else
+  # What was installed stays, whichever of them made it.
+  INSTALLED := $(firstword $(wildcard $(VENV)/.installed-*))
+  FOUND := $(shell for version in $(patsubst $(VENV)/.installed-%,%,$(INSTALLED)) $(VERSIONS); do \
+    python$$version -c '$(WHO)' 2>/dev/null && break; done)
+endif
+ifeq ($(FOUND),)
+  # pyenv's are not on the PATH, but for the one that is selected.
+  FOUND := $(shell for python in $(patsubst %,$${PYENV_ROOT:-$$HOME/.pyenv}/versions/*/bin/%,$(or $(PYTHON),$(VERSIONS:%=python%))); do \
+    "$$python" -c '$(WHO)' 2>/dev/null && break; done)
+endif
+VERSION := $(lastword $(FOUND))
+INSTALLED := $(or $(INSTALLED),$(VENV)/.installed-$(VERSION))
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
@@ -10,12 +27,13 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(VENV)/.installed  ## Make .venv from the lock (requirements.txt)
+install: $(INSTALLED)  ## Make .venv from the lock (requirements.txt)
 
-$(VENV)/.installed: requirements.txt pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+$(INSTALLED): requirements.txt requirements-uv.txt pyproject.toml
+	$(if $(filter $(VERSIONS),$(VERSION)),,$(error ferflow needs Python $(VERSIONS:3.13=or 3.13), found \
+	  $(or $(FOUND),no $(or $(PYTHON),python3.11, python3.12 or python3.13)): install one, or name it: make PYTHON=/path/to/python))
+	"$(filter-out $(VERSION),$(FOUND))" -m venv --clear $(VENV)
+	$(BIN)/python scripts/locked.py install
 	@# So that $(BIN)/dvc finds the stages' command without 'source $(BIN)/activate'.
 	$(BIN)/python -m ferflow.path_hook
 	@touch $@
@@ -61,9 +79,8 @@ format: install  ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock:  ## Resolve pyproject.toml anew into requirements.txt (needs uv)
-	uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --all-extras \
-	  --python-version 3.11 --upgrade pyproject.toml --output-file requirements.txt
+lock: install  ## Resolve pyproject.toml into the lock; what still fits stays; UPGRADE=1: all anew
+	$(BIN)/python scripts/locked.py lock $(if $(UPGRADE),--upgrade)
 
 pipelines: install  ## Compile the Kubeflow pipelines (pipelines/compiled)
 	$(BIN)/python -m pipelines compile

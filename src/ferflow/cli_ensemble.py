@@ -52,7 +52,7 @@ def ensemble(
 
 
 def _write(members: list[Path], params: Path) -> None:
-    from ferflow.files import stage_lock
+    from ferflow.locks import stage_lock
     from ferflow.params import load_params
     from ferflow.progress import say
     from ferflow.stages import ensemble as stage
