@@ -14,7 +14,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from ferflow.errors import ParamsError
-from ferflow.params import Params
+from ferflow.params import BUILT_IN_WEIGHTS, Params
 from pipelines.compiling import compile_pipeline
 from pipelines.runs import Run
 from pipelines.schedules import Schedule, Schedules, parse_cron
@@ -25,7 +25,7 @@ from pipelines.versions import parse_version, warnings
 # Of the inputs of a run; 20,000 from December 2025 on (kubeflow/pipelines, #12519).
 _LARGEST_INPUT = 10_000
 # Values of keys that name a file, too, which name none.
-_NO_FILES = ("auto", "haar", "imagenet")
+_NO_FILES = ("auto", "haar", "imagenet", BUILT_IN_WEIGHTS)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from tests.conftest import REPOSITORY
 PROFILES = REPOSITORY / "profiles"
 
 
-@pytest.mark.parametrize("name", ["sample", "cpu", "paper", "best"])
+@pytest.mark.parametrize("name", ["sample", "cpu", "paper", "best", "compact"])
 def test_load_profile_is_valid_and_says_its_name(name):
     assert load_profile(name, profiles=PROFILES).profile == name
 
@@ -67,7 +67,7 @@ def test_write_profile_refuses_a_bad_change_and_writes_nothing(tmp_path, change,
 
 
 def test_write_profile_names_the_known_profiles(tmp_path):
-    with pytest.raises(ParamsError, match="best, cpu, paper, sample"):
+    with pytest.raises(ParamsError, match="best, compact, cpu, paper, sample"):
         write_profile("gpu", [], profiles=PROFILES, target=tmp_path / "params.yaml")
 
 

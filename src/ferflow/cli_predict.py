@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ferflow import layout
 from ferflow.progress import say, track
 from ferflow.serving.devices import Device
 
@@ -40,8 +39,13 @@ def predict(
         ),
     ] = None,
     export: Annotated[
-        Path, typer.Option("--export", help="What `ferflow export` wrote.", metavar="FOLDER")
-    ] = layout.EXPORT,
+        Path | None,
+        typer.Option(
+            "--export",
+            help="What `ferflow export` wrote; else export/ where there is one, else the built-in network.",
+            metavar="FOLDER",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one line a picture.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line a face.")] = False,
     output: Annotated[
@@ -144,6 +148,10 @@ def predict(
         device=device,
         detector=detector,
     )
+    if not quiet:
+        say(f"model: {predictor.model.in_words()}")
+    if predictor.model.warning:
+        say(f"warning: {predictor.model.warning}")
     run = _Run(predictor, sources, wishes, is_quiet=quiet)
     run.complain(complaints)
     run.go(frames, whole=whole, output=output, max_pixels=max_pixels)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ferflow import layout
 from ferflow.progress import say
 from ferflow.serving.devices import Device
 
@@ -21,7 +20,12 @@ _HOST = "127.0.0.1"
 _MOST_WORKERS = 4
 
 ExportOption = Annotated[
-    Path, typer.Option("--export", help="What `ferflow export` wrote.", metavar="FOLDER")
+    Path | None,
+    typer.Option(
+        "--export",
+        help="What `ferflow export` wrote; else export/ where there is one, else the built-in network.",
+        metavar="FOLDER",
+    ),
 ]
 HostOption = Annotated[
     str,
@@ -65,7 +69,7 @@ SecondsOption = Annotated[float, typer.Option("--seconds", min=0.1, help="Longes
 
 @commands.command(rich_help_panel="The model at work")
 def serve(
-    export: ExportOption = layout.EXPORT,
+    export: ExportOption = None,
     host: HostOption = _HOST,
     port: PortOption = 8000,
     allow_host: NamesOption = None,
@@ -107,7 +111,7 @@ def serve(
 
 @commands.command(rich_help_panel="The model at work")
 def app(
-    export: ExportOption = layout.EXPORT,
+    export: ExportOption = None,
     host: HostOption = _HOST,
     port: PortOption = 8000,
     allow_host: NamesOption = None,
@@ -130,7 +134,13 @@ def app(
 
 
 def _predictors(
-    export: Path, limits: Limits, *, int8: bool, workers: int | None, device: Device, detector: Path | None
+    export: Path | None,
+    limits: Limits,
+    *,
+    int8: bool,
+    workers: int | None,
+    device: Device,
+    detector: Path | None,
 ) -> list[Predictor]:
     """A predictor for each worker; the cores are shared out evenly."""
     import cv2
@@ -171,9 +181,10 @@ def _run(
     bound = open_port(host, port)
     if host not in LOCAL_NAMES:
         say(f"warning: listening on {host}, so others on the network can use it; it asks for no password")
-    model = predictors[0].description
-    version = f"version {model.version}" if model.version else f"sha256 {model.model_sha256[:12]}"
-    line = f"{address_of(bound)}  {model.name} {version} (Ctrl-C ends it)"
+    model = predictors[0].model
+    if model.warning:
+        say(f"warning: {model.warning}")
+    line = f"{address_of(bound)}  {model.in_words()} (Ctrl-C ends it)"
     serve_on(service, bound, on_ready=lambda: typer.echo(line), limits=limits)
 
 

@@ -11,6 +11,8 @@ FILTERED = Path("data/filtered")
 SPLIT = Path("data/split")
 MODEL = Path("models/model.keras")
 REPORTS = Path("reports")
+# The network that comes with ferflow, beside its code; `python -m benchmarks.built_in` writes it.
+BUILT_IN = Path(__file__).parent / "built_in"
 # The registered model as ONNX; `ferflow export` writes it.
 EXPORT = Path("export")
 

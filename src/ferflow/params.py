@@ -123,6 +123,10 @@ class SplitParams(_Section):
     leaked: Literal["keep", "drop"]
 
 
+# What `model.weights` calls those of the network that comes with ferflow.
+BUILT_IN_WEIGHTS = "compact"
+
+
 class ModelParams(_Section):
     """The network: backbone, what of it is trained, head."""
 
@@ -151,7 +155,9 @@ class ModelParams(_Section):
                     "backbone resnet_v2 needs one of each a stage"
                 )
             if self.weights == "imagenet":
-                raise ValueError("weights imagenet do not exist for backbone resnet_v2; use null or a path")
+                raise ValueError(
+                    "weights imagenet do not exist for backbone resnet_v2; use null, compact or a path"
+                )
         return self
 
 

@@ -29,7 +29,7 @@ def _summary(**changes) -> Summary:
     return Summary(**{**content, **changes})
 
 
-@pytest.mark.parametrize("name", ["sample", "cpu", "paper", "best"])
+@pytest.mark.parametrize("name", ["sample", "cpu", "paper", "best", "compact"])
 def test_only_the_values_and_their_origin_change(tmp_path, name):
     target = tmp_path / f"{name}.yaml"
     shutil.copy(REPOSITORY / "profiles" / f"{name}.yaml", target)

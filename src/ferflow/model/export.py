@@ -44,7 +44,7 @@ def check_backend() -> None:
         )
 
 
-def write_onnx(network: Any, path: Path, *, test_time_augmentation: str) -> None:
+def write_onnx(network: Any, path: Path, *, test_time_augmentation: str, keep_kernels: bool = False) -> None:
     """Write a network as ONNX; the same weights give the same bytes.
 
     The model takes `images` (N, 48, 48) uint8, 0-255, grey, and gives `probabilities` (N, 7) float32,
@@ -55,13 +55,14 @@ def write_onnx(network: Any, path: Path, *, test_time_augmentation: str) -> None
         network: A network of `load_network` or `build_network`.
         path: Place of the file.
         test_time_augmentation: The views that probabilities are averaged over: `none`, `flip`, `ten_crop`.
+        keep_kernels: Leave kernels as the network has them, and fold no BatchNorm into them.
 
     Raises:
         ModelError: The backend is not TensorFlow, tf2onnx is not installed, or the network's head is unknown.
     """
     check_backend()
     plain = explained(network)
-    model = _convert(_from_bytes(plain, test_time_augmentation))
+    model = _convert(_from_bytes(plain, test_time_augmentation), keep_kernels=keep_kernels)
     _make_canonical(model)
     _set_shapes(model.graph, plain.output_shape[1])
     path.write_bytes(model.SerializeToString(deterministic=True))
@@ -163,7 +164,7 @@ def _from_bytes(plain: Any, kind: str) -> Any:
     return answers
 
 
-def _convert(answers: Any) -> Any:
+def _convert(answers: Any, *, keep_kernels: bool) -> Any:
     """A TensorFlow function as ONNX, without the optimisations of tf2onnx.
 
     Those walk through sets whose order is that of addresses in memory and of hashes of names, so that what
@@ -171,9 +172,11 @@ def _convert(answers: Any) -> Any:
 
     Args:
         answers: A function of `_from_bytes`.
+        keep_kernels: Do without TensorFlow's own optimisations, too.
     """
     converter, loader, graphs = (_require(f"tf2onnx.{name}") for name in ("convert", "tf_loader", "tfonnx"))
     import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2 as freeze
 
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     concrete = answers.get_concrete_function(*answers.input_signature)
@@ -183,7 +186,11 @@ def _convert(answers: Any) -> Any:
     )
     names = converter.tensor_names_from_structed(concrete, inputs, outputs)
     with tf.device("/cpu:0"):
-        frozen = loader.from_function(concrete, inputs, outputs)
+        frozen = (
+            freeze(concrete, lower_control_flow=False).graph.as_graph_def(add_shapes=True)
+            if keep_kernels
+            else loader.from_function(concrete, inputs, outputs)
+        )
         with tf.Graph().as_default() as graph:
             tf.import_graph_def(frozen, name="")
             converted = graphs.process_tf_graph(

@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 
 from ferflow.errors import ModelError
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
+from ferflow.layout import BUILT_IN
 from ferflow.model.backend import load_keras
+from ferflow.model.packed import read_packed, trained_params
 from ferflow.model.residual import residual_backbone
-from ferflow.params import ModelParams
+from ferflow.params import BUILT_IN_WEIGHTS, ModelParams
 
 keras = load_keras()
 
@@ -24,6 +26,9 @@ MEAN = "mean_of_members"
 # keras.applications.ResNet50V2, for the stems that it does not offer.
 _RESNET50_WIDTHS = (64, 128, 256, 512)
 _RESNET50_DEPTHS = (3, 4, 6, 3)
+
+# What must be as it was when that network was trained; dropout has no weights.
+_SHAPING = ("backbone", "stem", "widths", "depths", "pooling", "dense_units")
 
 
 class ParameterCounts(NamedTuple):
@@ -95,6 +100,8 @@ def build_network(params: ModelParams) -> Any:
     logits = layers.Dense(len(EMOTIONS), dtype="float32", name="logits")(values)
     probabilities = layers.Activation("softmax", dtype="float32", name="probabilities")(logits)
     network = keras.Model(images, probabilities, name=f"ferflow_{params.backbone}")
+    if params.weights == BUILT_IN_WEIGHTS:
+        _load_built_in(network, params)
     set_trainable_layers(network, params.unfreeze_layers)
     return network
 
@@ -192,15 +199,34 @@ def _build_backbone(params: ModelParams) -> Any:
                 f"model.weights: the ImageNet weights cannot be had ({_first_line(error)}); connect to the "
                 "network once (Keras keeps them in ~/.keras/models), or set model.weights to null or a path"
             ) from error
-    if params.weights not in (None, "imagenet"):
+    if params.weights not in (None, "imagenet", BUILT_IN_WEIGHTS):
         _load_weights(backbone, Path(params.weights))
     return backbone
+
+
+def _load_built_in(network: Any, params: ModelParams) -> None:
+    """Take over all weights of the network that comes with ferflow, those of the head too.
+
+    Raises:
+        ModelError: The parameters describe another network, or what reads ONNX is not installed.
+    """
+    trained = trained_params(BUILT_IN)
+    others = [key for key in _SHAPING if getattr(params, key) != trained[key]]
+    if others:
+        found = ", ".join(f"model.{key} is {getattr(params, key)}, expected {trained[key]}" for key in others)
+        raise ModelError(
+            f"model.weights: compact is another network than these parameters describe: {found}; start from "
+            "'ferflow profile compact', or set model.weights to null"
+        )
+    network.set_weights(read_packed(BUILT_IN, len(network.get_weights())))
 
 
 def _load_weights(backbone: Any, path: Path) -> None:
     """Take over the backbone's weights from a network saved by training, or a weights file."""
     if not path.is_file():
-        raise ModelError(f"model.weights: {path} not found; give imagenet, null or the path of a .keras file")
+        raise ModelError(
+            f"model.weights: {path} not found; give imagenet, compact, null or the path of a .keras file"
+        )
     try:
         if path.suffix == ".keras":
             source = next(

@@ -42,13 +42,16 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _Place = tuple[int, int, int, int]  # left, top, right, bottom
 
 
-def annotated(pixels: Images, faces: Sequence[Face], *, abstain_below: float = 0.0) -> Images:
+def annotated(
+    pixels: Images, faces: Sequence[Face], *, abstain_below: float = 0.0, warning: str | None = None
+) -> Images:
     """Draw what was found.
 
     Args:
         pixels: (H, W) or (H, W, 3) uint8, blue first.
         faces: The faces, with boxes in its pixels.
         abstain_below: Confidence below which `unsure` is written.
+        warning: Written over the lower edge.
 
     Returns:
         (H, W, 3) uint8, blue first; a picture below 480 px is enlarged to that.
@@ -70,6 +73,8 @@ def annotated(pixels: Images, faces: Sequence[Face], *, abstain_below: float = 0
         others = boxes[:number] + boxes[number + 1 :]
         place = _write(picture, text, boxes[number], _colour(face, abstain_below), taken, others)
         taken.append(place)
+    if warning is not None:
+        _write_over_edge(picture, warning)
     return np.asarray(picture, np.uint8)
 
 
@@ -84,6 +89,18 @@ def write_picture(path: Path, picture: Images) -> None:
         raise OutputError(f"{path}: OpenCV cannot encode it; choose .png or .jpg")
     with atomic_file(path) as fresh:
         fresh.write_bytes(content.tobytes())
+
+
+def _write_over_edge(picture: cv2.typing.MatLike, text: str) -> None:
+    """A line of text on a dark ground along the lower edge, as large as the width allows."""
+    height, width = picture.shape[:2]
+    (needed, _), _ = cv2.getTextSize(text, _FONT, 1.0, 1)
+    scale = min(0.7, 0.96 * width / needed)
+    (_, letters), below = cv2.getTextSize(text, _FONT, scale, 1)
+    top = height - letters - 2 * below - 2
+    cv2.rectangle(picture, (0, top), (width, height), _DARK, cv2.FILLED)
+    place = (round(0.02 * width), height - below - 2)
+    cv2.putText(picture, text, place, _FONT, scale, _LIGHT, 1, cv2.LINE_AA)
 
 
 def _write(

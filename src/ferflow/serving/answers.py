@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Sequence
 
+from ferflow.serving.answering import Answering
 from ferflow.serving.predictor import Face
 from ferflow.serving.shots import Shot
 
@@ -24,8 +25,8 @@ def answer_of(face: Face, abstain_below: float) -> str:
     return UNSURE if face.confidence < abstain_below else face.emotion
 
 
-def as_json(shot: Shot, faces: Sequence[Face], *, abstain_below: float) -> str:
-    """One line of JSON: the picture, its size and its faces."""
+def as_json(shot: Shot, faces: Sequence[Face], *, model: Answering, abstain_below: float) -> str:
+    """One line of JSON: the picture, its size, its faces, and the model that answered."""
     width, height = shot.size
     content: dict[str, object] = {"path": shot.path}
     if shot.seconds is not None:
@@ -34,6 +35,7 @@ def as_json(shot: Shot, faces: Sequence[Face], *, abstain_below: float) -> str:
         "width": width,
         "height": height,
         "faces": [_face(face, abstain_below, shot.scale) for face in faces],
+        "model": model.as_json(),
     }
     return json.dumps(content, ensure_ascii=False, allow_nan=False)
 

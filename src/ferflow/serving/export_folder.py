@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -45,6 +45,8 @@ class Description:
         detector_sha256: Of that file; None for haar and auto.
         files: File name to SHA-256.
         checks: Figures of the export.
+        trained_on: What its images were, such as `FER-2013`; None where that is not known.
+        figures: What it was scored with on test images; None where it was not.
     """
 
     name: str
@@ -59,6 +61,9 @@ class Description:
     detector_sha256: str | None
     files: dict[str, str]
     checks: dict[str, Any]
+    # Exports of earlier versions have none of these.
+    trained_on: str | None = None
+    figures: dict[str, Any] | None = None
 
 
 def read_description(folder: Path) -> Description:
@@ -75,10 +80,11 @@ def read_description(folder: Path) -> Description:
     except (OSError, ValueError) as error:
         raise ModelError(f"{path}: damaged ({error}); {_CURE}") from error
     names = {field.name for field in fields(Description)}
-    missing = sorted(names - set(content)) if isinstance(content, dict) else sorted(names)
+    required = {field.name for field in fields(Description) if field.default is MISSING}
+    missing = sorted(required - set(content)) if isinstance(content, dict) else sorted(required)
     if missing:
         raise ModelError(f"{path}: lacks {', '.join(missing)}; {_CURE}")
-    values = {name: content[name] for name in names}
+    values = {name: content[name] for name in names if name in content}
     if isinstance(values["labels"], list):
         values["labels"] = tuple(values["labels"])
     description = Description(**values)
@@ -128,6 +134,8 @@ def _check(description: Description, path: Path) -> None:
         ),
         ("detector", description.detector in ("yunet", "haar", "auto"), "yunet, haar or auto"),
         ("files", isinstance(description.files, dict), "file names with their SHA-256"),
+        ("trained_on", isinstance(description.trained_on, str | None), "a text or null"),
+        ("figures", isinstance(description.figures, dict | None), "figures by name, or null"),
     ]
     for key, is_right, wanted in expected:
         if not is_right:

@@ -126,7 +126,7 @@ def write_export(
         )
         (fresh / CARD).write_text(card, encoding="utf-8")
         files = {**bare.files, CARD: sha256_of(fresh / CARD)}
-        description = replace(bare, checks=checks, files=files)
+        description = replace(bare, checks=checks, files=files, figures=headline(figures))
         # Last: a folder without it is no export.
         write_json(fresh / DESCRIPTION, asdict(description))
     return description
@@ -136,6 +136,20 @@ def calibration_images(validation: Images, number: int) -> Images:
     """So many validation images, evenly spread; all of them where there are fewer."""
     rows = np.unique(np.linspace(0, len(validation) - 1, number).astype(int))
     return np.ascontiguousarray(validation[rows])
+
+
+def headline(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of a `metrics.json` that a list of models shows."""
+    keys = ("accuracy", "f1_macro", "num_images")
+    parts = {"": figures, "leak_free_": figures["leak_free"]}
+    return {f"{prefix}{key}": part[key] for prefix, part in parts.items() for key in keys}
+
+
+def _trained_on(report: Mapping[str, Any] | None) -> str | None:
+    from ferflow.reporting.comparison import Origin, origin_of
+
+    origin = origin_of(report)
+    return None if origin is Origin.UNKNOWN else origin.value
 
 
 def _detector_of(subject: Subject, path: Path) -> str | None:
@@ -173,6 +187,7 @@ def _describe(subject: Subject, folder: Path, detector: str | None) -> Descripti
         detector_sha256=detector,
         files={path.name: sha256_of(path) for path in sorted(folder.glob("*.onnx"))},
         checks={},
+        trained_on=_trained_on(subject.reports.get("download.json")),
     )
 
 

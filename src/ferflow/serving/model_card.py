@@ -71,12 +71,15 @@ def write_card(
             network=_network(reports.get("train.json")),
             is_sample=origin is Origin.SAMPLE,
             is_fer2013=origin is Origin.FER2013,
+            takes="It takes" if _is_packed(description) else "Both networks take",
+            gives="gives" if _is_packed(description) else "give",
             files=_files(description),
             views=_VIEWS[description.test_time_augmentation],
             temperature=_temperature(description),
             data=_data(origin, reports.get("download.json")),
             training=_training(reports.get("train.json")),
-            about_figures=_about_figures(reports),
+            protocol=_protocol(reports.get("data.json")),
+            about_figures=_about_figures(description, reports),
             interval=f"{100 * confidence_level:g} % interval",
             scores=_scores(figures),
             about_leaks=_about_leaks(figures),
@@ -94,6 +97,8 @@ def write_card(
 
 
 def _title(description: Description) -> str:
+    if _is_packed(description):
+        return f"{description.name}, the network that comes with ferflow"
     if description.version is None:
         return f"{description.name}, not registered"
     return f"{description.name}, version {description.version}"
@@ -120,7 +125,21 @@ def _file_name(path: str) -> str:
     return path.rsplit("/", 1)[-1]
 
 
+def _is_packed(description: Description) -> bool:
+    """Whether it is the network that comes with ferflow, whose form was chosen among several."""
+    return "forms" in description.checks
+
+
 def _files(description: Description) -> list[tuple[str, str]]:
+    if _is_packed(description):
+        return [
+            (MODELS["float32"], "the network, ONNX opset 17: kernels of 8 bits, computed in float32"),
+            ("weights.npz", "all other numbers, for training that starts from the network"),
+            ("train.json", "how it was trained"),
+            ("metrics.json", "all figures"),
+            ("answers.csv", "the answer to each test image, by the hash of its pixels"),
+            ("export.json", "checksums, temperature and what the form was chosen by"),
+        ]
     abouts = [
         (MODELS["float32"], "the network, ONNX opset 17, in float32"),
         (MODELS["int8"], "the same with its convolutions in int8: smaller, faster, a little less exact"),
@@ -169,7 +188,20 @@ def _training(report: Mapping[str, Any] | None) -> str:
     )
 
 
-def _about_figures(reports: Mapping[str, Any]) -> str:
+def _protocol(report: Mapping[str, Any] | None) -> str:
+    """Which images had which part, by the report of the stage split."""
+    schemes = {
+        "kaggle": "Fitted on Training; PublicTest chose the epoch and the views; PrivateTest was scored.",
+        "paper": "Fitted on a part of the training folder, whose rest chose the epoch; the test folder was "
+        "scored.",
+        "random": "Fitted, chosen and scored on disjoint random parts.",
+    }
+    return "" if report is None else schemes.get(report.get("scheme", ""), "")
+
+
+def _about_figures(description: Description, reports: Mapping[str, Any]) -> str:
+    if _is_packed(description):
+        return "Of this very file, answered by ONNX Runtime on a processor."
     if "metrics.json" in reports:
         return "Of the evaluation that the model was registered or trained with; Keras answered."
     return "Of the answers that Keras gave during this export; no evaluation of the model was at hand."
@@ -226,6 +258,8 @@ def _weakest(figures: Mapping[str, Any]) -> str:
 
 def _checks(description: Description) -> dict[str, Any]:
     checks = description.checks
+    if _is_packed(description):
+        return _checks_of_forms(checks)
     rows = [["Keras", _percent(checks["keras_accuracy"], decimals=2), _NO_FIGURE]]
     rows += [
         [
@@ -236,8 +270,29 @@ def _checks(description: Description) -> dict[str, Any]:
         for precision, name in MODELS.items()
     ]
     return {
-        "images": f"{checks['images']:,}",
-        "calibration_images": f"{checks['calibration_images']:,}",
+        "about": f"Checked on {checks['images']:,} test images before it was written; int8 was quantised by "
+        f"{checks['calibration_images']:,} validation images.",
+        "header": ["", "accuracy", "largest difference of a probability from Keras"],
+        "rows": rows,
+    }
+
+
+def _checks_of_forms(checks: Mapping[str, Any]) -> dict[str, Any]:
+    rows = [
+        [
+            form["form"],
+            f"{form['bytes']:,}",
+            _percent(form["accuracy"], decimals=2),
+            f"{form['other_answers']:,}",
+            f"{form['max_difference']:g}",
+        ]
+        for form in checks["forms"]
+    ]
+    return {
+        "about": f"The form of the weights, chosen by all {checks['images']:,} validation images: "
+        f"{checks['packaged']}. It computes in float32 on every processor, so that the answers do not depend "
+        "on which instructions for 8-bit numbers a processor has.",
+        "header": ["form", "bytes", "accuracy", "other answers than float32", "largest difference from it"],
         "rows": rows,
     }
 

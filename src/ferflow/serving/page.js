@@ -220,8 +220,10 @@ function again() {
 async function introduce() {
   try {
     const model = await ask("/model");
-    const version = model.version ? `version ${model.version}` : "not registered";
-    element("model").textContent = `Answered by ${model.name}, ${version} (sha256 ${model.model_sha256.slice(0, 12)})`;
+    const isBuiltIn = model.source === "built-in";
+    const version = model.version ? `version ${model.version}` : isBuiltIn ? "the built-in network" : "not registered";
+    const answering = `Answered by ${model.name}, ${version} (sha256 ${model.model_sha256.slice(0, 12)})`;
+    element("model").textContent = model.warning ? `${answering}. Warning: ${model.warning}.` : answering;
   } catch (error) {
     element("model").textContent = error.message;
   }

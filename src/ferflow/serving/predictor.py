@@ -16,10 +16,10 @@ from ferflow.data.images import BadImageError, to_grey_face
 from ferflow.data.store import Images
 from ferflow.heatmap import heatmaps
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
-from ferflow.layout import EXPORT
+from ferflow.serving.answering import choose_model
 from ferflow.serving.crop import Box, cut_face
 from ferflow.serving.devices import Device
-from ferflow.serving.export_folder import Description, Precision, read_description
+from ferflow.serving.export_folder import Description, Precision
 from ferflow.serving.finder import FinderPool, Found, finder_maker
 from ferflow.serving.network import Network, Probabilities
 
@@ -84,7 +84,8 @@ class Predictor:
     to files. Boxes are in pixels of the picture in the file, even where it was reduced to be read.
 
     Args:
-        folder: What `ferflow export` wrote.
+        folder: What `ferflow export` wrote; None: the folder `export/`, or the network that comes with
+            ferflow where there is none.
         precision: `float32`, or `int8`: faster, and a little less exact.
         threads: Threads of the network; None: as many as this process has cores.
         min_score: Detector's score from which a face counts, above 0 and at most 1.
@@ -101,7 +102,7 @@ class Predictor:
 
     def __init__(
         self,
-        folder: str | Path = EXPORT,
+        folder: str | Path | None = None,
         *,
         precision: Precision = "float32",
         threads: int | None = None,
@@ -111,8 +112,9 @@ class Predictor:
         device: Device = "auto",
         detector: str | Path | None = None,
     ) -> None:
-        place = Path(folder)
-        self.description: Description = read_description(place)
+        self.model = choose_model(folder)
+        self.description: Description = self.model.description
+        place = self.model.folder
         self._finder = FinderPool(
             finder_maker(
                 place,

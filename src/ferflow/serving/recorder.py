@@ -118,7 +118,7 @@ class Recorder:
         form, abstain_below = self._wishes.form, self._wishes.abstain_below
         labels = self._wishes.grouping.labels
         if form == "json":
-            self._say(as_json(shot, faces, abstain_below=abstain_below))
+            self._say(as_json(shot, faces, model=self._predictor.model, abstain_below=abstain_below))
         elif form == "csv":
             header = [] if self.num_shots else [csv_header(labels)]
             self._say("\n".join(header + as_csv(shot, faces, labels, abstain_below=abstain_below)))
@@ -133,7 +133,9 @@ class Recorder:
         from ferflow.serving.annotate import annotated, write_picture
 
         refuse_source(target, shot.file, option="--annotate")
-        write_picture(target, annotated(shot.pixels, faces, abstain_below=self._wishes.abstain_below))
+        warning = self._predictor.model.warning
+        abstain_below = self._wishes.abstain_below
+        write_picture(target, annotated(shot.pixels, faces, abstain_below=abstain_below, warning=warning))
 
     def _end_video(self, *, is_whole: bool) -> None:
         video, self._video = self._video, None
@@ -149,6 +151,7 @@ class _VideoRecord:
 
         self.place = shot.place
         self._wishes = wishes
+        self._warning = predictor.model.warning
         self._tracker = Tracker(predictor, smooth=wishes.smooth)
         self._timeline: Timeline | None = None
         if wishes.timeline is not None:
@@ -169,7 +172,9 @@ class _VideoRecord:
         from ferflow.serving.annotate import annotated
 
         if self._clip is not None:
-            picture = annotated(shot.pixels, faces, abstain_below=self._wishes.abstain_below)
+            picture = annotated(
+                shot.pixels, faces, abstain_below=self._wishes.abstain_below, warning=self._warning
+            )
             self._clip.add(picture, shot.seconds or 0.0)
         if self._timeline is not None and shot.is_due:
             self._timeline.add(shot, faces)

@@ -64,7 +64,7 @@ def create_service(
     """
     bounds = limits or Limits()
     description = predictors[0].description
-    model = {"name": description.name, "version": description.version, "sha256": description.model_sha256}
+    model = predictors[0].model.as_json()
     metrics = Metrics(name=description.name, version=description.version, sha256=description.model_sha256)
     workers, uploads = Workers(predictors, bounds), Uploads(bounds)
 
@@ -105,8 +105,8 @@ def create_service(
 
     @service.get("/model")
     async def show_model() -> Response:
-        """What `export.json` says."""
-        return JSONResponse(asdict(description))
+        """What `export.json` says, and whether the network is the built-in one."""
+        return JSONResponse({**asdict(description), "source": model["source"], "warning": model["warning"]})
 
     if with_page:
         _add_page(service)

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 from ferflow.data.store import write_csv
 from ferflow.data.subsets import load_subset
 from ferflow.files import sha256_of, write_json
-from ferflow.params import Params
+from ferflow.layout import BUILT_IN
+from ferflow.model.packed import WEIGHTS
+from ferflow.params import BUILT_IN_WEIGHTS, Params
 from ferflow.progress import say
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 # The modules that decide what training computes.
 _CODE = (
     "labels.py",
+    "layout.py",
     "data/subsets.py",
     "model/affine.py",
     "model/augment.py",
@@ -36,6 +39,7 @@ _CODE = (
     "model/mixup.py",
     "model/network.py",
     "model/optimizer.py",
+    "model/packed.py",
     "model/prediction.py",
     "model/residual.py",
     "model/state.py",
@@ -162,8 +166,9 @@ def _fingerprint(params: Params, used: dict[str, object], split_dir: Path) -> st
     """What decides the result of training: parameters, arithmetic, data, starting weights, code, versions."""
     from ferflow.model.backend import backend_version, dtype_policy
 
-    named = [Path(name) for name in (params.model.weights, params.train.teacher) if name]
-    inputs = [split_dir / "train.npz", split_dir / "val.npz", *(path for path in named if path.is_file())]
+    teacher = Path(params.train.teacher or "")
+    started_from = [*_weight_files(params.model.weights), *([teacher] if teacher.is_file() else [])]
+    inputs = [split_dir / "train.npz", split_dir / "val.npz", *started_from]
     parts = {
         "params": used,
         # `auto` means another one on another machine, which a checkpoint on a shared volume may meet.
@@ -173,6 +178,14 @@ def _fingerprint(params: Params, used: dict[str, object], split_dir: Path) -> st
         "inputs": [sha256_of(path) for path in inputs],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _weight_files(weights: str | None) -> list[Path]:
+    """The files that training starts from."""
+    if weights == BUILT_IN_WEIGHTS:
+        return [BUILT_IN / "model.onnx", BUILT_IN / WEIGHTS]
+    path = Path(weights or "")
+    return [path] if path.is_file() else []
 
 
 def _describe(row: dict[str, float], epochs: int) -> str:
