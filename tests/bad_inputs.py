@@ -370,7 +370,7 @@ BAD_INPUTS: dict[str, BadInput] = {
     ),
     "CSV label 7": BadInput(_csv_row(0, "7"), DataError, ("fer2013.csv", "row 5", "emotion '7'", "0 to 6")),
     "CSV bad usage": BadInput(
-        _csv_row(2, "Test"), DataError, ("fer2013.csv", "row 5", "Usage 'Test'", "Training")
+        _csv_row(2, "Later"), DataError, ("fer2013.csv", "row 5", "Usage 'Later'", "Training")
     ),
     "CSV short row": BadInput(_csv_short_row, DataError, ("fer2013.csv", "row 5", "2 cells, expected 3")),
     "CSV missing pixels": BadInput(

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, NoReturn, cast
 
 from ferflow.data.bounds import check_count, check_name_length, check_ratio, check_size, check_total
+from ferflow.data.file_kinds import refuse_foreign
 from ferflow.data.folder_source import list_folder, read_folder
 from ferflow.data.members import Member, printable, refuse_kind, unreadable
 from ferflow.data.tar_stream import END_OF_ARCHIVE, BoundedStream
@@ -38,7 +39,7 @@ _START_BYTES = 512
 _DRIVE = re.compile(r"^[A-Za-z]:")
 # All that the readers raise on damaged input. RecursionError: a tar of nothing but nested headers;
 # MemoryError: an xz header that asks for gigabytes of dictionary.
-_DAMAGE = (
+DAMAGE = (
     tarfile.TarError,
     zipfile.BadZipFile,
     zlib.error,
@@ -65,8 +66,9 @@ def read_members(path: Path, bounds: DownloadParams, *, wanted: Callable[[str], 
     """
     if path.is_dir():
         return read_folder(path, bounds, wanted)
-    start = _start_of(path)
-    if start.startswith(_ZIP_STARTS):
+    start = start_of(path)
+    refuse_foreign(path, start)
+    if is_zip(start):
         return _read_zip(path, bounds, wanted)
     return _read_tar(path, bounds, wanted, start)
 
@@ -79,7 +81,9 @@ def known_names(path: Path, bounds: DownloadParams) -> list[str] | None:
     """
     if path.is_dir():
         return [file.name for file in list_folder(path, bounds)]
-    if _start_of(path).startswith(_ZIP_STARTS):
+    start = start_of(path)
+    refuse_foreign(path, start)
+    if is_zip(start):
         names: list[str] = []
 
         def note(name: str) -> bool:
@@ -92,7 +96,17 @@ def known_names(path: Path, bounds: DownloadParams) -> list[str] | None:
     return None
 
 
-def _start_of(path: Path) -> bytes:
+def is_zip(start: bytes) -> bool:
+    """Whether the first bytes are a zip's."""
+    return start.startswith(_ZIP_STARTS)
+
+
+def start_of(path: Path) -> bytes:
+    """The first bytes of a file.
+
+    Raises:
+        SourceError: It cannot be read.
+    """
     try:
         with path.open("rb") as stream:
             return stream.read(_START_BYTES)
@@ -112,8 +126,8 @@ def _read_zip(path: Path, bounds: DownloadParams, wanted: Callable[[str], bool])
                 if len(content) != info.file_size:
                     raise zipfile.BadZipFile(f"{name} has {len(content)} bytes of {info.file_size}")
                 yield Member(name, content)
-    except _DAMAGE as error:
-        _refuse_damage(path, "zip", error)
+    except DAMAGE as error:
+        refuse_damage(path, "zip", error)
 
 
 def _check_zip_directory(
@@ -123,7 +137,7 @@ def _check_zip_directory(
     chosen = []
     total, packed = 0, path.stat().st_size
     for info in infos:
-        name = _zip_name(info)
+        name = zip_name(info)
         _check_name(path, name)
         kind = stat.S_IFMT(info.external_attr >> 16)
         if name.endswith("/") or kind == stat.S_IFDIR:
@@ -132,13 +146,7 @@ def _check_zip_directory(
             refuse_kind(path, name, "a link" if kind == stat.S_IFLNK else "a special file")
         if not wanted(name):
             continue
-        if info.flag_bits & _ZIP_ENCRYPTED:
-            raise SourceError(f"{path}: {name} is encrypted; repack the archive without a password")
-        if info.compress_type not in _ZIP_METHODS:
-            raise SourceError(
-                f"{path}: {name} is packed by method {info.compress_type}, "
-                "expected stored or deflated; repack it"
-            )
+        check_zip_member(path, name, info)
         check_size(path, name, info.file_size, bounds)
         total += info.file_size
         check_total(path, total, bounds)
@@ -147,7 +155,21 @@ def _check_zip_directory(
     return sorted(chosen, key=lambda item: item[1].header_offset)
 
 
-def _zip_name(info: zipfile.ZipInfo) -> str:
+def check_zip_member(path: Path, name: str, info: zipfile.ZipInfo) -> None:
+    """Refuse a member that is encrypted or packed by an exotic method.
+
+    Raises:
+        SourceError: It is.
+    """
+    if info.flag_bits & _ZIP_ENCRYPTED:
+        raise SourceError(f"{path}: {name} is encrypted; repack the archive without a password")
+    if info.compress_type not in _ZIP_METHODS:
+        raise SourceError(
+            f"{path}: {name} is packed by method {info.compress_type}, expected stored or deflated; repack it"
+        )
+
+
+def zip_name(info: zipfile.ZipInfo) -> str:
     """The name as text. Without the flag for UTF-8 it may still be UTF-8: many tools forget the flag."""
     raw = info.filename.encode("utf-8" if info.flag_bits & _ZIP_NAME_IS_UTF8 else "cp437")
     return printable(raw.replace(b"\\", b"/"))  # some tools write backslashes
@@ -158,15 +180,15 @@ def _read_tar(
 ) -> Iterator[Member]:
     """Read the tar as a stream: once, forwards, every read bounded."""
     try:
-        with _unpacked(path, start) as unpacked:
+        with open_packed(path, start) as unpacked:
             stream = BoundedStream(unpacked, path, bounds)
             with tarfile.open(
                 fileobj=cast("IO[bytes]", stream), mode="r:", errors="surrogateescape"
             ) as archive:
                 yield from _read_tar_members(path, archive, stream, bounds, wanted)
             stream.drain()
-    except _DAMAGE as error:
-        _refuse_damage(path, "tar", error)
+    except DAMAGE as error:
+        refuse_damage(path, "tar", error)
 
 
 def _read_tar_members(
@@ -177,15 +199,8 @@ def _read_tar_members(
     wanted: Callable[[str], bool],
 ) -> Iterator[Member]:
     count = 0
-    while (info := archive.next()) is not None:
-        archive.members.clear()  # type: ignore[attr-defined]  # it keeps every header otherwise
-        stream.next_member()
+    for name, info in _tar_members(path, archive, stream, bounds):
         count += 1
-        check_count(path, count, bounds)
-        if len(info.pax_headers) > MAX_TAR_RECORDS:
-            raise tarfile.HeaderError(f"more than {MAX_TAR_RECORDS:,} records in the headers of a member")
-        name = printable(info.name.encode("utf-8", "surrogateescape"))
-        _check_name(path, name)
         if info.isdir():
             continue
         if not info.isreg() or info.issparse():
@@ -202,7 +217,39 @@ def _read_tar_members(
         raise EOFError(f"no end mark after member {count}")
 
 
-def _unpacked(path: Path, start: bytes) -> IO[bytes]:
+def _tar_members(
+    path: Path, archive: tarfile.TarFile, stream: BoundedStream, bounds: DownloadParams
+) -> Iterator[tuple[str, tarfile.TarInfo]]:
+    """All members with their names, checked, one after the other."""
+    count = 0
+    while (info := archive.next()) is not None:
+        archive.members.clear()  # type: ignore[attr-defined]  # it keeps every header otherwise
+        stream.next_member()
+        count += 1
+        check_count(path, count, bounds)
+        if len(info.pax_headers) > MAX_TAR_RECORDS:
+            raise tarfile.HeaderError(f"more than {MAX_TAR_RECORDS:,} records in the headers of a member")
+        name = printable(info.name.encode("utf-8", "surrogateescape"))
+        _check_name(path, name)
+        yield name, info
+
+
+def tar_members(
+    path: Path, unpacked: IO[bytes], bounds: DownloadParams
+) -> Iterator[tuple[str, tarfile.TarInfo, tarfile.TarFile]]:
+    """Members of a tar with what their content is read from, one after the other; damage is the caller's.
+
+    Raises:
+        SourceError: Over a bound, or a name leads out.
+    """
+    stream = BoundedStream(unpacked, path, bounds)
+    with tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r:", errors="surrogateescape") as archive:
+        for name, info in _tar_members(path, archive, stream, bounds):
+            yield name, info, archive
+
+
+def open_packed(path: Path, start: bytes) -> IO[bytes]:
+    """Open a file that may be packed by gzip, bzip2 or xz, at its unpacked bytes."""
     if start.startswith(_GZIP_START):
         return cast("IO[bytes]", gzip.open(path, "rb"))
     if start.startswith(_BZIP2_START):
@@ -220,7 +267,12 @@ def _check_name(path: Path, name: str) -> None:
         raise SourceError(f"{path}: member {name} climbs out with '..'; do not trust this archive")
 
 
-def _refuse_damage(path: Path, kind: str, error: BaseException) -> NoReturn:
+def refuse_damage(path: Path, kind: str, error: BaseException) -> NoReturn:
+    """Say that a source is damaged.
+
+    Raises:
+        SourceError: Always.
+    """
     reason = " ".join(str(error).split()) or type(error).__name__
     raise SourceError(
         f"{path}: not a readable {kind} archive ({reason}); it is damaged or cut short, or of another "

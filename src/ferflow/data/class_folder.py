@@ -17,6 +17,7 @@ from ferflow.data.layout import Layout
 from ferflow.data.reading import BadImage, Cut, read_pictures
 from ferflow.data.reading_errors import Wording
 from ferflow.data.store import Images, ImageTable, pixel_hashes
+from ferflow.data.table_reading import is_table, read_table
 from ferflow.errors import DataError, SourceError
 from ferflow.labels import IMAGE_SIZE
 from ferflow.params import DownloadParams
@@ -52,7 +53,7 @@ def read_class_folder(
     """Read the faces of the classes that are used.
 
     Args:
-        path: Folder, zip or tar of class folders.
+        path: Folder, zip or tar of class folders, or a table of pixels.
         bounds: What is too many, too large or packed too well.
         mapping: Of `parse_map`; wins over the known names.
         cut: Finds the face in a picture; None: the picture is the face, as in the data set.
@@ -63,7 +64,8 @@ def read_class_folder(
     """
     if not path.exists():
         raise SourceError(f"{path}: not found; --data takes a folder whose subfolders are the classes")
-    found = read_pictures(path, bounds, mapping=mapping, wording=WORDING, cut=cut)
+    read = read_table if is_table(path) else read_pictures
+    found = read(path, bounds, mapping=mapping, wording=WORDING, cut=cut)
     rows = [(place.file, place.folder, place.label, place.usage) for place in found.places]
     names = np.array(rows, dtype=np.str_).reshape(len(rows), 4)
     stack: Images = np.stack(found.faces) if rows else np.empty((0, IMAGE_SIZE, IMAGE_SIZE), np.uint8)

@@ -19,16 +19,15 @@ from pathlib import Path
 import numpy as np
 
 from ferflow.data.class_names import parse_map
-from ferflow.data.fer_csv import read_fer_csv
 from ferflow.data.layout import Layout, Place
 from ferflow.data.reading import BadImage, read_pictures
 from ferflow.data.reading_errors import Wording
 from ferflow.data.store import Images, ImageTable, pixel_hashes
+from ferflow.data.table_reading import read_table
 from ferflow.errors import SourceError
 from ferflow.files import sha256_of
 from ferflow.labels import IMAGE_SIZE
 from ferflow.params import DownloadParams
-from ferflow.progress import track
 
 KAGGLE_DATA_SET = "msambare/fer2013"
 
@@ -109,14 +108,9 @@ def read_archive(path: Path, params: DownloadParams) -> SourceContent:
 
 
 def _read_csv(path: Path, params: DownloadParams) -> SourceContent:
-    good: list[tuple[Place, Images]] = []
-    bad: list[BadImage] = []
-    for row in track(read_fer_csv(path, params), total=None, label="reading rows"):
-        if row.place is None or row.image is None:
-            bad.append(BadImage(f"row {row.number}", row.problem))
-        else:
-            good.append((row.place, row.image))
-    return SourceContent(_table([place for place, _ in good], [image for _, image in good]), tuple(bad))
+    mapping = parse_map(params.map, option=Wording().key)
+    found = read_table(path, params, mapping=mapping, wording=Wording(), cut=None)
+    return SourceContent(_table(found.places, found.faces), found.bad_images, found.layout)
 
 
 def _read_kaggle(params: DownloadParams) -> SourceContent:

@@ -1,0 +1,70 @@
+"""What a file is by its first bytes, where that is nothing that can be read, and what to do about it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ferflow.errors import SourceError
+
+_REPACK = "unpack it and give the folder, or repack it as zip or tar.gz"
+_JOIN_ZIP = "join the parts (zip -s 0 FIRST.zip --out whole.zip)"
+_AS_CSV = "save it as CSV with the columns emotion, pixels, Usage"
+_AS_FOLDER = "write its images as PNG files into a folder for each class"
+
+# First bytes, what that is, and the way on.
+_KINDS: tuple[tuple[bytes, str, str], ...] = (
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", _REPACK),
+    (b"Rar!\x1a\x07", "a RAR archive", _REPACK),
+    (
+        b"PK\x07\x08",
+        "the first part of a split zip archive",
+        "join the parts (zip -s 0 FIRST.zip --out whole.zip)",
+    ),
+    (b"\x28\xb5\x2f\xfd", "packed by zstd", f"unpack it (zstd -d), or {_REPACK}"),
+    (b"LZIP", "packed by lzip", f"unpack it (lzip -d), or {_REPACK}"),
+    (b"\x1f\x9d", "packed by compress", f"unpack it (uncompress), or {_REPACK}"),
+    (b"MSCF", "a Windows cabinet archive", _REPACK),
+    (b"!<arch>", "an ar archive", _REPACK),
+    (b"\x89HDF", "an HDF5 file", _AS_CSV),
+    (b"\x93NUMPY", "a NumPy array", _AS_FOLDER),
+    (b"SQLite format 3", "an SQLite database", _AS_CSV),
+    (b"\xd0\xcf\x11\xe0", "an old Excel or Word file", _AS_CSV),
+    (b"MATLAB", "a MATLAB file", _AS_FOLDER),
+    (b"%PDF", "a PDF", "give the data itself"),
+    (
+        b"version https://git-lfs",
+        "a Git LFS pointer, not the file itself",
+        "fetch the file with 'git lfs pull'",
+    ),
+)
+_PICKLE = re.compile(rb"\x80[\x02-\x05]")
+_PAGE = re.compile(rb"\s*<(?:!doctype html|html)", re.IGNORECASE)
+_PART = re.compile(r"\.(?:z\d\d|\d{3}|part\d+\.rar|r\d\d)$", re.IGNORECASE)
+
+
+def refuse_foreign(path: Path, start: bytes) -> None:
+    """Refuse a file of a kind that is not read, by its first bytes.
+
+    Raises:
+        SourceError: It is one; says what it is and the way on.
+    """
+    found = next(((what, cure) for magic, what, cure in _KINDS if start.startswith(magic)), None)
+    if _PART.search(path.name):
+        what = found[0] if found else "a part of a split archive"
+        found = (
+            what,
+            "join the parts first: unpack the first one with the program that made them (7z x FIRST)",
+        )
+    elif _PAGE.match(start):
+        found = (
+            "a web page, as a login or error page saved under this name",
+            "download the file itself again",
+        )
+    elif _PICKLE.match(start):
+        found = ("a Python pickle, which is never read because it can run code", _AS_CSV)
+    if found:
+        raise SourceError(
+            f"{path}: is {found[0]}, expected a folder, zip, tar, tar.gz, tar.bz2, tar.xz or a table (CSV); "
+            f"{found[1]}"
+        )

@@ -1,0 +1,114 @@
+"""Which columns of a table hold emotion, pixels and usage, whatever its separator and spelling."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ferflow.errors import DataError
+from ferflow.labels import IMAGE_SIZE
+
+SEPARATORS = ",;\t|"
+NUM_PIXELS = IMAGE_SIZE * IMAGE_SIZE
+_EMOTION = ("emotion", "emotions", "expression", "label", "labels", "class", "target")
+_PIXELS = ("pixels", "pixel", "pixel_values", "image")
+_USAGE = ("usage", "split", "subset", "set")
+_NUMBERED = re.compile(r"(?P<stem>\D*)(?P<number>\d+)")
+_FEWEST_PIXEL_COLUMNS = 64
+# The columns of FER+'s fer2013new.csv.
+_FER_PLUS = frozenset({"neutral", "happiness", "contempt", "unknown", "nf"})
+_NUM_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where the cells of a row are.
+
+    Attributes:
+        names: Of all columns, as in the file.
+        emotion: Index of the label.
+        pixels: Index of the one column of pixels, or of 2,304 of them, row by row from the top left.
+        usage: Index of the usage; None: the table says none.
+        has_fer_numbers: Whether numbers are FER-2013's: a column `emotion` says so, one `label` does not.
+    """
+
+    names: tuple[str, ...]
+    emotion: int
+    pixels: tuple[int, ...]
+    usage: int | None
+    has_fer_numbers: bool
+
+
+def find_separator(header: str) -> str:
+    """The separator with which a header has most columns that are known; a comma where none has."""
+
+    def num_known(separator: str) -> int:
+        names = {_plain(name) for name in header.split(separator)}
+        return sum(bool(names & set(known)) for known in (_EMOTION, _PIXELS, _USAGE)) * 10_000 + len(names)
+
+    known = {separator: num_known(separator) for separator in SEPARATORS}
+    return max(SEPARATORS, key=lambda separator: known[separator])
+
+
+def find_columns(path: Path, header: Sequence[str]) -> Columns:
+    """Find the columns by their names.
+
+    Raises:
+        DataError: One is missing; says what was found, and what the file is where that is known.
+    """
+    names = [_plain(name) for name in header]
+    if set(names) >= _FER_PLUS:
+        raise DataError(
+            f"{path}: holds the votes of FER+ and no pixels; set download.path to fer2013.csv and "
+            "download.votes to this file"
+        )
+    emotion = _first(names, _EMOTION)
+    pixels = _pixel_columns(path, names)
+    missing = [name for name, found in (("emotion", emotion is None), ("pixels", not pixels)) if found]
+    if emotion is None or not pixels:
+        found = ", ".join(name.strip()[:20] or "(no name)" for name in header[:_NUM_SHOWN])
+        found += f" and {len(header) - _NUM_SHOWN:,} more" if len(header) > _NUM_SHOWN else ""
+        raise DataError(
+            f"{path}: column {' and '.join(missing)} missing from the header (found: {found}); expected "
+            f"emotion, pixels (or {NUM_PIXELS:,} columns pixel0 to pixel{NUM_PIXELS - 1}) and Usage, as in "
+            "fer2013.csv: add or rename the columns"
+        )
+    return Columns(
+        names=tuple(header),
+        emotion=emotion,
+        pixels=pixels,
+        usage=_first(names, _USAGE),
+        has_fer_numbers=names[emotion].startswith("emotion"),
+    )
+
+
+def _plain(name: str) -> str:
+    return name.strip().strip("\"'\ufeff").strip().lower()
+
+
+def _first(names: Sequence[str], known: Sequence[str]) -> int | None:
+    return next((names.index(name) for name in known if name in names), None)
+
+
+def _pixel_columns(path: Path, names: Sequence[str]) -> tuple[int, ...]:
+    one = _first(names, _PIXELS)
+    if one is not None:
+        return (one,)
+    by_stem: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+    for index, name in enumerate(names):
+        match = _NUMBERED.fullmatch(name)
+        if match:
+            by_stem[match["stem"]].append((int(match["number"]), index))
+    numbered = max(by_stem.values(), key=len, default=[])
+    if len(numbered) < _FEWEST_PIXEL_COLUMNS:
+        return ()
+    if len(numbered) != NUM_PIXELS:
+        raise DataError(
+            f"{path}: has {len(numbered):,} columns of pixels, {names[numbered[0][1]]} to "
+            f"{names[numbered[-1][1]]}; expected {NUM_PIXELS:,} of a {IMAGE_SIZE}x{IMAGE_SIZE} image: resize "
+            "the images, or write them as files into a folder for each class"
+        )
+    return tuple(index for _, index in sorted(numbered))
