@@ -23,6 +23,7 @@ from ferflow import (
     cli_explain,
     cli_export,
     cli_insight,
+    cli_inspect,
     cli_pipeline,
     cli_predict,
     cli_registry,
@@ -55,6 +56,7 @@ app.add_typer(cli_export.commands)
 app.add_typer(cli_predict.commands)
 app.add_typer(cli_explain.commands)
 app.add_typer(cli_insight.commands)
+app.add_typer(cli_inspect.commands)
 app.add_typer(cli_serve.commands)
 
 ParamsOption = Annotated[Path, typer.Option("--params", help="The parameter file.", metavar="FILE")]
@@ -81,12 +83,20 @@ def _root(
 
 
 @app.command(rich_help_panel=_STAGES)
-def download(params: ParamsOption = layout.PARAMS) -> None:
+def download(
+    params: ParamsOption = layout.PARAMS,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print how the source would be read; write nothing.")
+    ] = False,
+) -> None:
     """Decode, check and index the images of the source; bring the face detector."""
     from ferflow.params import load_params
     from ferflow.stages import download as stage
 
     values = load_params(params)
+    if dry_run:
+        cli_inspect.print_dry_run(values.download)
+        return
     with _running("download", values, params):
         stage.run(
             values.download,

@@ -81,7 +81,7 @@ def test_a_map_of_a_label_that_is_not_there_is_named(tmp_path, bounds):
 @pytest.mark.parametrize(
     ("content", "changes", "says"),
     [
-        (b"emotion,pixels,Usage\n" + b"0," * 3_000_000, {"max_member_bytes": 100_000}, "max_ratio"),
+        (b"emotion,pixels,Usage\n" + b"0,1,x\n" * 90_000, {"max_member_bytes": 100_000}, "max_ratio"),
         (b"emotion,pixels,Usage\n" + b"\n" * 5_000, {"max_members": 1_000}, "max_members"),
         (b"emotion,pixels,Usage\n" + b"0,1,x\n" * 50_000, {"max_total_bytes": 50_000}, "max_total_bytes"),
     ],

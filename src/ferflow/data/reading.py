@@ -22,6 +22,8 @@ from ferflow.progress import track
 
 # A picture to the (48, 48) uint8 face in it; None where there is none.
 Cut = Callable[[Images], Images | None]
+# The bytes of a file and the picture in it.
+Observe = Callable[[bytes, Images], None]
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ def read_pictures(
     mapping: Mapping[str, str | None],
     wording: Wording,
     cut: Cut | None,
+    observe: Observe | None = None,
 ) -> Pictures:
     """Read all images of an archive or folder.
 
@@ -80,6 +83,7 @@ def read_pictures(
         mapping: Of `parse_map`.
         wording: What messages call the map.
         cut: Finds the face in a picture; None: the picture is the face.
+        observe: Called with each file's bytes and its picture.
 
     Raises:
         SourceError: It is missing, damaged, over a bound, or holds a refused member.
@@ -97,30 +101,34 @@ def read_pictures(
         return is_candidate(name) if layout is None else plain_path(name) in layout.places
 
     for member in track(read_members(path, bounds, wanted=wanted), total=None, label="reading images"):
-        _gather(member, gathered, max_pixels=bounds.max_image_pixels, cut=cut)
+        picture = _gather(member, gathered, max_pixels=bounds.max_image_pixels, cut=cut)
+        if observe is not None and picture is not None:
+            observe(member.content, picture)
     if layout is None:
         layout = read_layout(seen, source=path, mapping=mapping, wording=wording)
     return _pictures(gathered, layout, source=path)
 
 
-def _gather(member: Member, gathered: _Gathered, *, max_pixels: int, cut: Cut | None) -> None:
+def _gather(member: Member, gathered: _Gathered, *, max_pixels: int, cut: Cut | None) -> Images | None:
+    """Decode a member and keep its face, or why there is none; gives the picture, None where it has none."""
     name = plain_path(member.name)
     if not member.problem and has_no_ending(name) and not starts_as_image(member.content):
         gathered.no_images.append(name)
-        return
+        return None
     try:
         if member.problem:
             raise BadImageError(member.problem)
         picture = decode_image(member.content, max_pixels=max_pixels)
     except BadImageError as error:
         gathered.problems[name] = str(error)
-        return
+        return None
     gathered.sides.append(min(picture.shape[:2]))
     face = to_grey_face(picture) if cut is None else cut(picture)
     if face is None:
         gathered.without_face.append(name)
     else:
         gathered.faces[name] = face
+    return picture
 
 
 def _pictures(gathered: _Gathered, layout: Layout, *, source: Path) -> Pictures:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,11 +29,18 @@ class Wording:
     def line(self, entries: Sequence[str]) -> str:
         """What to type for these entries."""
         if self.key.startswith("--"):
-            return " ".join(f"{self.key} '{entry}'" for entry in entries)
-        return f"--set '{self.key}=[{', '.join(_as_yaml(entry) for entry in entries)}]'"
+            return " ".join(f"{self.key} {quoted(entry)}" for entry in entries)
+        listed = ", ".join(map(as_yaml, entries))
+        return f"--set {quoted(f'{self.key}=[{listed}]')}"
 
 
-def _as_yaml(entry: str) -> str:
+def quoted(text: str) -> str:
+    """As an argument that a shell takes as it stands."""
+    return shlex.quote(text) if "'" in text else f"'{text}'"
+
+
+def as_yaml(entry: str) -> str:
+    """A text that YAML reads as just this text."""
     plain = all(character.isalnum() or character in "=_-./ +" for character in entry) and entry[:1].isalnum()
     return entry if plain else '"' + entry.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
