@@ -102,6 +102,7 @@ _NOT_TRACKED = {
     "__init__.py",
     "errors.py",
     "limits.py",
+    "places.py",
     "params.py",
     "sweep_params.py",
     "progress.py",

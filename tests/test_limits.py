@@ -16,7 +16,8 @@ import pytest
 from ferflow import limits
 from ferflow.data.archives import read_members
 from ferflow.data.bounds import check_name_length
-from ferflow.data.fer_csv import read_fer_csv
+from ferflow.data.fer_csv import Table, read_fer_csv
+from ferflow.data.reading_errors import Wording
 from ferflow.data.store import read_arrays, read_csv, write_arrays
 from ferflow.data.zip_directory import DirectoryFirst
 from ferflow.errors import DataError, FerflowError
@@ -75,7 +76,7 @@ def _csv_line(number: int, folder: Path, bounds: DownloadParams) -> None:
     path = write_csv(
         folder / "data.csv", [[*row, "x" * (number - used)] for row in rows[:1]], "emotion,pixels,Usage,x"
     )
-    list(read_fer_csv(path, bounds))
+    list(read_fer_csv(Table(path, bounds, {}), wording=Wording()))
 
 
 def _index_cell(number: int, folder: Path, _: DownloadParams) -> None:

@@ -134,3 +134,26 @@ def _set(values: dict, key: str, value: object) -> None:
     for section in sections:
         values = values[section]
     values[last] = value
+
+
+@pytest.mark.parametrize(
+    ("section", "key"), [("download", "path"), ("download", "detector"), ("model", "weights")]
+)
+def test_a_tilde_and_variables_in_paths_mean_what_they_mean_in_a_shell(
+    sample_values, monkeypatch, section, key
+):
+    monkeypatch.setenv("HOME", "/home/someone")
+    monkeypatch.setenv("FER_DATA", "/data")
+    sample_values["download"]["source"] = "archive"
+    sample_values["download"]["path"] = "x.zip"
+    for written, meant in (
+        ("~/a b", "/home/someone/a b"),
+        ("$FER_DATA/x", "/data/x"),
+        ("${FER_DATA}x", "/datax"),
+    ):
+        sample_values[section][key] = written
+        values = check_params(sample_values, origin="params.yaml")
+        assert getattr(getattr(values, section), key) == meant
+    sample_values[section][key] = "$NOT_SET_AT_ALL/x"
+    with pytest.raises(ParamsError, match=rf"{section}\.{key}: .*variable NOT_SET_AT_ALL, which is not set"):
+        check_params(sample_values, origin="params.yaml")

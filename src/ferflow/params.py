@@ -10,12 +10,21 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ferflow.errors import ParamsError
 from ferflow.labels import IMAGE_SIZE
+from ferflow.places import expanded
 from ferflow.sweep_params import TuneParams
 
 _UNION_MEMBER = re.compile(r"(int|str|constrained-int|literal\[.*\])$")
@@ -50,6 +59,11 @@ class DownloadParams(_Section):
     max_image_pixels: Annotated[int, Field(ge=IMAGE_SIZE**2)]
     fetch_attempts: Annotated[int, Field(ge=1, le=10)]
     fetch_timeout: Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)]
+
+    @field_validator("path", "detector")
+    @classmethod
+    def _expanded(cls, value: str | None, info: ValidationInfo) -> str | None:
+        return None if value is None else expanded(value, key=f"download.{info.field_name}")
 
     @field_validator("map", mode="before")
     @classmethod
@@ -141,6 +155,11 @@ class ModelParams(_Section):
     dropout_features: Dropout
     dense_units: NonNegativeInt
     dropout_head: Dropout
+
+    @field_validator("weights")
+    @classmethod
+    def _expanded(cls, value: str | None) -> str | None:
+        return None if value is None else expanded(value, key="model.weights")
 
     @model_validator(mode="after")
     def _keys_fit_backbone(self) -> Self:

@@ -20,9 +20,10 @@ import numpy as np
 from PIL import Image
 
 from ferflow.data.archives import read_members
-from ferflow.data.fer_csv import read_fer_csv
+from ferflow.data.fer_csv import Table, read_fer_csv
 from ferflow.data.images import decode_image
 from ferflow.data.picture_header import BadImageError
+from ferflow.data.reading_errors import Wording
 from ferflow.data.store import read_arrays, read_csv, write_arrays
 from ferflow.errors import FerflowError
 from ferflow.limits import parse_json
@@ -61,7 +62,7 @@ def _read_archive(content: bytes, folder: Path) -> object:
 
 def _read_csv_source(content: bytes, folder: Path) -> object:
     (folder / "data.csv").write_bytes(content)
-    return [row.number for row in read_fer_csv(folder / "data.csv", BOUNDS)]
+    return [row.number for row in read_fer_csv(Table(folder / "data.csv", BOUNDS, {}), wording=Wording())]
 
 
 def _read_arrays(content: bytes, folder: Path) -> object:

@@ -62,8 +62,8 @@ def find_columns(path: Path, header: Sequence[str]) -> Columns:
     names = [_plain(name) for name in header]
     if set(names) >= _FER_PLUS:
         raise DataError(
-            f"{path}: holds the votes of FER+ and no pixels; set download.path to fer2013.csv and "
-            "download.votes to this file"
+            f"{path}: holds the votes of FER+ and no pixels, which label the rows of fer2013.csv; set "
+            "download.path to fer2013.csv, whose own labels are used"
         )
     emotion = _first(names, _EMOTION)
     pixels = _pixel_columns(path, names)

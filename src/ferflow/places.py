@@ -1,0 +1,31 @@
+"""Paths as people write them: `~` and `$VARIABLES` mean what they mean in a shell."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from ferflow.errors import ParamsError
+
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
+
+
+def expanded(text: str, *, key: str) -> str:
+    """A path with `~` and environment variables replaced.
+
+    Args:
+        text: As it was written.
+        key: Of the parameter or option, for the message.
+
+    Raises:
+        ParamsError: A variable is not set.
+    """
+    unset = [
+        first or second for first, second in _VARIABLE.findall(text) if (first or second) not in os.environ
+    ]
+    if unset:
+        raise ParamsError(
+            f"{key}: {text!r} names the variable {', '.join(unset)}, which is not set; set it (export "
+            f"{unset[0]}=...), or write the path in full"
+        )
+    return os.path.expandvars(os.path.expanduser(text))  # noqa: PTH111
