@@ -21,13 +21,16 @@ COMPILED = Path(__file__).with_name("compiled")
 PIPELINES = {"training": training_pipeline, "sweep": sweep_pipeline}
 
 
-def build(name: str, settings: Settings, *, work_dir: str | None = None) -> BaseComponent:
+def build(
+    name: str, settings: Settings, *, work_dir: str | None = None, url: str | None = None
+) -> BaseComponent:
     """A pipeline with the settings of a cluster.
 
     Args:
         name: `training` or `sweep`.
         settings: Of the cluster.
         work_dir: Folder that outlives a pod; None for the path of the work volume.
+        url: Of Kubeflow's pages; empty where there are none, None for that of the settings.
 
     Raises:
         ParamsError: The settings do not fit the pipeline.
@@ -41,7 +44,7 @@ def build(name: str, settings: Settings, *, work_dir: str | None = None) -> Base
     if work_dir is None:
         work_dir = "" if volume is None else volume.path
     with quiet():
-        return PIPELINES[name](settings, work_dir=work_dir)
+        return PIPELINES[name](settings, work_dir=work_dir, url=settings.server.pages if url is None else url)
 
 
 def compile_pipeline(name: str, settings: Settings) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from ferflow.progress import say
 from pipelines.compiling import build, quiet
 from pipelines.errors import PipelineError
+from pipelines.local_log import told_by_steps
 from pipelines.settings import Settings
 
 FOLDER = Path(".ferflow/pipelines")
@@ -64,15 +66,17 @@ def run_here(
     )  # Makes the embedded store here; a step that is the first would make it in a folder of its own.
     store = tracking_uri(base)
     place = folder.resolve() / f"{name}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}"
-    pipeline = build(name, _at_once(settings), work_dir=str(place / "work"))
+    pipeline = build(name, _at_once(settings), work_dir=str(place / "work"), url="")
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(place / "steps"))
-    with _environment(store), quiet():
+    log = place / "log.txt"
+    say(f"pipeline {name}: steps print to {log}")
+    with _environment(store), quiet(), told_by_steps(log):
         try:
             pipeline(params=params)
         except RuntimeError as error:  # kfp has no narrower one.
             raise PipelineError(
-                f"pipeline {name}: {_failure(error)}; its line above that begins with 'error:' says why; "
-                "mend that and run the same command again"
+                f"pipeline {name}: {_failure(error)}; its line above that begins with 'error:' says why, and "
+                f"all that it printed is in {log}; correct that and run the same command again"
             ) from error
     return LocalRun(place, store)
 
@@ -118,5 +122,14 @@ def _failure(error: Exception) -> str:
 
 
 def tell(run: LocalRun) -> None:
-    """Say where things are."""
+    """Say what came out, and where things are."""
+    for path in run.folder.glob("steps/*/evaluate/reports/metrics.json"):
+        figures = json.loads(path.read_text(encoding="utf-8"))
+        say(
+            f"accuracy   {figures['accuracy']:.4f} ({figures['accuracy_low']:.4f} to "
+            f"{figures['accuracy_high']:.4f}) on {figures['num_images']:,} test images"
+        )
+    for path in run.folder.glob("steps/*/register/registration"):
+        words = [line for line in path.read_text(encoding="utf-8").splitlines() if line]
+        say("\n".join(line for line in words if not line.startswith(("#", "MLflow run:", "["))))
     say(f"steps wrote to {run.folder / 'steps'}; runs and models are in the MLflow store: ferflow ui")

@@ -9,14 +9,15 @@ from pipelines.settings import Settings
 from pipelines.wiring import Wiring
 
 
-def sweep_pipeline(settings: Settings, *, work_dir: str) -> BaseComponent:
+def sweep_pipeline(settings: Settings, *, work_dir: str, url: str) -> BaseComponent:
     """The pipeline that searches for better parameters and trains with the best.
 
     Args:
         settings: Of the cluster.
         work_dir: Folder that outlives a pod; empty where there is none.
+        url: Of Kubeflow's pages; empty where there are none.
     """
-    wiring = Wiring(settings, work_dir)
+    wiring = Wiring(settings, work_dir, url)
 
     @dsl.pipeline(name="ferflow-sweep", description="Search for better parameters, train with the best.")
     def sweep(params: str):  # type: ignore[no-untyped-def]

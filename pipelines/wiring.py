@@ -26,11 +26,12 @@ class Wiring:
     Args:
         settings: Of the cluster.
         work_dir: Folder that outlives a pod; empty where there is none.
+        url: Of Kubeflow's pages; empty where there are none.
     """
 
-    def __init__(self, settings: Settings, work_dir: str) -> None:
+    def __init__(self, settings: Settings, work_dir: str, url: str) -> None:
         self._settings = settings
-        self._url = settings.server.pages
+        self._url = url
         self._work_dir = work_dir
 
     def step(self, component: BaseComponent, **inputs: Any) -> PipelineTask:
