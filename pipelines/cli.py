@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from ferflow import layout
-from ferflow.errors import FerflowError, ParamsError
+from ferflow.endings import exit_code_of
+from ferflow.errors import ParamsError
 from ferflow.progress import say
 from pipelines.settings import CONFIG
 
@@ -27,12 +28,8 @@ ParamsOption = Annotated[Path, typer.Option("--params", help="The parameter file
 
 
 def main() -> None:
-    """Run the command line; a user's error is one message and exit code 1."""
-    try:
-        app()
-    except FerflowError as error:
-        say(f"error: {error}")
-        sys.exit(1)
+    """Run the command line; however a command ends, it says so in one message."""
+    sys.exit(exit_code_of(app))
 
 
 @app.command("compile")

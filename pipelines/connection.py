@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import getproxies, proxy_bypass
 
+from ferflow import redaction
 from pipelines.errors import PipelineError
 from pipelines.sections import Server
 
@@ -37,6 +38,9 @@ def connect(server: Server) -> Any:
     configuration.ssl_ca_cert = server.ca_certificate
     configuration.proxy, configuration.proxy_headers = _proxy(server)
     wanted = credentials(server)
+    for value in wanted.values():
+        redaction.register(value)
+        redaction.register(value.removeprefix("Bearer "))
     if wanted:
         _check_encryption(server)
     client = kfp_server_api.ApiClient(configuration)

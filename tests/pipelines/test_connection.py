@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+from ferflow import redaction
 from pipelines.connection import connect, credentials
 from pipelines.errors import PipelineError
 from pipelines.server import Cluster
@@ -24,6 +25,16 @@ def test_a_token_is_taken_with_or_without_the_word_before_it(server, settings, m
     server.token = "secret"  # noqa: S105
     monkeypatch.setenv("KFP_TOKEN", pasted)
     _asked(changed(settings, {"server.authentication": "token"}))
+
+
+def test_a_token_that_a_server_repeats_is_not_shown(server, settings, monkeypatch):
+    monkeypatch.setenv("KFP_TOKEN", "s3cr3t-t0ken")
+    server.refusal = (500, '{"message": "bad token s3cr3t-t0ken"}')
+    with pytest.raises(PipelineError) as caught:
+        _asked(changed(settings, {"server.authentication": "token"}))
+    assert redaction.hide(str(caught.value)).endswith(
+        "bad token ***); the log of its pod ml-pipeline says more"
+    )
 
 
 def test_a_cookie_lets_in_where_dex_sends_others_to_its_login_page(server, settings, monkeypatch):
