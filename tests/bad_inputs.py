@@ -349,7 +349,7 @@ BAD_INPUTS: dict[str, BadInput] = {
     "non-UTF-8 name in tar": BadInput(
         _non_utf8_name_in_tar, DataError, (*_TOO_MANY_BAD, "train/angry/caf\\xe9.jpg")
     ),
-    "CSV of one endless line": BadInput(_csv_endless, SourceError, ("fer2013.csv", "line 1 is no CSV")),
+    "CSV of one endless line": BadInput(_csv_endless, SourceError, ("fer2013.csv", "line 1 has more than")),
     "pipe for a source": BadInput(_pipe, SourceError, ("data.zip", "pipe or device", "download.path")),
     "CSV missing": BadInput(
         lambda folder: {"source": "csv", "path": str(folder / "no.csv")}, SourceError, ("no.csv", "not found")
