@@ -61,7 +61,8 @@ class Epochs:
         self._call = _CallLength(number)
         self._block_images = _block_images(self._images, params)
         self._data = None if self._block_images else self._steps.place(self._images, targets)
-        self._kept: dict[int, tuple[Any, Any]] = {}  # What `predict` placed, where all of it may stay.
+        # The images that `predict` was last given, where they may stay on the device, and their handles.
+        self._kept: tuple[Any, Any, Any] = (None, None, None)
 
     def fit(
         self, epoch: int, on_steps: Callable[[int], None], *, num_steps: int | None = None
@@ -102,9 +103,12 @@ class Epochs:
         found = []
         for start in range(0, len(images), length):
             block = images[start : start + length]
-            data, rows = self._kept.get(id(images)) or self._place_all(block)
+            if self._kept[0] is images:
+                _, data, rows = self._kept
+            else:
+                data, rows = self._place_all(block)
             if not self._block_images:
-                self._kept = {id(images): (data, rows)}
+                self._kept = (images, data, rows)
             found.append(self._steps.predict(data, rows)[: len(block)])
         return np.concatenate(found)
 
