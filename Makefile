@@ -22,7 +22,7 @@ INSTALLED := $(or $(INSTALLED),$(VENV)/.installed-$(VERSION))
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro tune test test-jax bench fuzz check format lock clean
+.PHONY: help install repro tune test test-jax test-versions bench fuzz check format lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ bench: install  ## Run the benchmarks; SOURCE=fer2013.zip DETECTOR=yunet.onnx: d
 	@# One after the other: what runs beside a benchmark spoils its figures.
 	for name in input_pipeline training_step memory; do \
 	  $(BIN)/python -m benchmarks.$$name $(if $(RESULTS),--output $(RESULTS)/$$name.json) || exit; done
+
+test-versions: install  ## Install the core with each Python that is at hand, and compare what it answers
+	$(BIN)/python scripts/versions.py
 
 fuzz: install  ## Mutate the inputs of each parser; SECONDS=600 (each), TARGETS="tar zip"
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),600) $(addprefix --target ,$(TARGETS))

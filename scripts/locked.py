@@ -1,6 +1,6 @@
 """The lock, installed into this Python's environment or made anew: `python scripts/locked.py install|lock`.
 
-uv does it, in a sixth of pip's time. uv reads none of pip's configuration, so that an index, a proxy or a
+uv does it. uv reads none of pip's configuration, so that an index, a proxy or a
 certificate that is set for pip is handed on to it here. Where uv cannot be had or fails, pip installs.
 """
 
