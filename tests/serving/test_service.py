@@ -73,7 +73,14 @@ def test_a_photo_is_answered_as_the_predictor_answers(client, predictor):
     answer = client.post("/predict", content=PHOTO)
     assert answer.status_code == 200
     content = answer.json()
-    assert content["model"] == {"name": "ferflow", "version": "3", "sha256": "5" * 64}
+    assert content["model"] == {
+        "name": "ferflow",
+        "version": "3",
+        "sha256": "5" * 64,
+        "source": "export",
+        "trained_on": None,
+        "warning": None,
+    }
     assert (content["width"], content["height"]) == (480, 360)
     expected = predictor.predict(PHOTO)
     assert len(content["faces"]) == len(expected) == 2
