@@ -2,7 +2,7 @@
 
 What works on tracked runs (`register`, `registry`, `compare`, `ui`) is in `cli_registry`, `track` in
 `cli_tracking`, `tune` in `cli_tune`, `pipeline` in `cli_pipeline`, `export` in `cli_export`,
-`predict` in `cli_predict`.
+`predict` in `cli_predict`, `models` in `cli_models`.
 
 Heavy imports stand inside the commands, so that `--help` is instant.
 """
@@ -24,6 +24,7 @@ from ferflow import (
     cli_export,
     cli_insight,
     cli_inspect,
+    cli_models,
     cli_pipeline,
     cli_predict,
     cli_registry,
@@ -54,6 +55,7 @@ app.add_typer(cli_pipeline.commands)
 app.add_typer(cli_ensemble.commands)
 app.add_typer(cli_export.commands)
 app.add_typer(cli_predict.commands)
+app.add_typer(cli_models.commands)
 app.add_typer(cli_explain.commands)
 app.add_typer(cli_insight.commands)
 app.add_typer(cli_inspect.commands)
