@@ -18,7 +18,7 @@ commands = typer.Typer()
 @commands.command(rich_help_panel="The model at work")
 def insight(
     model: Annotated[
-        Path, typer.Option("--model", help="The network, a .keras file.", metavar="FILE")
+        Path, typer.Option("--model", help="The network that was trained on the split here.", metavar="FILE")
     ] = layout.MODEL,
     output: Annotated[
         Path, typer.Option("--output", help="The folder that is written as a whole.", metavar="FOLDER")
@@ -55,6 +55,9 @@ def insight(
         f"{len(found.errors.ranked):,} likely label errors among {len(found.images):,} images out of sample; "
         f"{found.num_leaked:,} leaked ones left out"
     )
+    typer.echo(f"model: {model}, right on {found.accuracy:.1%} of the test and validation images among these")
+    if found.warning:
+        say(f"warning: {found.warning}")
     typer.echo(check_in_words(found.near))
     for sentence in worst_in_words(found.slices):
         typer.echo(sentence)

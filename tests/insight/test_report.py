@@ -57,6 +57,29 @@ def test_the_flipped_labels_are_listed_and_leaked_images_are_not(written, finish
     assert [float(row["score"]) for row in listed] == sorted(float(row["score"]) for row in listed)
 
 
+def test_the_model_is_named_with_its_accuracy(written):
+    report = json.loads((written / "insight.json").read_text())
+    judged = NUM_OF["test"] - NUM_LEAKED + NUM_OF["val"]
+    assert report["model"] == "models/model.keras"
+    assert report["accuracy_out_of_sample"] == round(1 - NUM_FLIPPED / judged, 6)
+    assert report["warning"] is None
+    assert "Judged by models/model.keras, which is right on" in (written / "index.html").read_text("utf-8")
+
+
+def test_a_model_that_contradicts_most_labels_is_called_too_weak(sample_params, repository, network):
+    from ferflow.model.backend import load_keras
+
+    weak = load_keras().models.clone_model(network)
+    weak.set_weights([-values for values in network.get_weights()])  # What was sure is now unlikely.
+    weak.save(repository / "models" / "weak.keras")
+    _insight(sample_params, repository, model_path=repository / "models" / "weak.keras")
+    report = json.loads((repository / "insight" / "insight.json").read_text())
+    assert report["accuracy_out_of_sample"] < 0.5
+    assert report["warning"].startswith("models/weak.keras is right on")
+    page = (repository / "insight" / "index.html").read_text("utf-8")
+    assert "shows its mistakes rather than wrong labels" in page
+
+
 def test_slices_are_of_leak_free_test_images_and_the_page_says_what_is_missing(written):
     slices = _rows(written / "slices.csv")
     right = NUM_OF["test"] - NUM_LEAKED - NUM_FLIPPED
