@@ -17,12 +17,18 @@ from ferflow.data.store import pixel_hashes, read_arrays, read_csv, write_csv
 from ferflow.errors import DataError, FerflowError, ModelError, OutputError, SourceError
 from ferflow.files import sha256_of, write_json
 from ferflow.labels import EMOTIONS
+from ferflow.serving.answering import DRAWN
 from tests.conftest import REPOSITORY
+from tests.serving.conftest import describe, expected_probabilities, write_tiny_network
 from tests.serving.pictures import WALL, photo_of
 from tests.stages.test_evaluate import write_network, write_split
 
 # What the folders of the test are called; two of them are one emotion.
 FOLDERS = ("Anger", "disgust", "Fearful", "HAPPY", "Joy", "neutral", "sadness", "surprised")
+
+
+# The network that the pipeline trained, instead of the one that answers elsewhere.
+OWN = ("--model", "models/model.keras")
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +46,17 @@ def repository(tmp_path_factory):
         patch.setenv("FERFLOW_TRACKING", "off")
         done = CliRunner().invoke(app, ["evaluate"])
         assert done.exit_code == 0, done.output
+    _write_export(root / layout.EXPORT)
     _write_folder(root / "faces", read_arrays(root / layout.SPLIT / "test.npz", ("images", "labels")))
     return root
+
+
+def _write_export(folder, **changes):
+    """An export of the tiny network, with the Haar cascade."""
+    folder.mkdir(exist_ok=True)
+    for name in ("model.onnx", "model.int8.onnx"):
+        write_tiny_network(folder / name)
+    describe(folder, **changes)
 
 
 def _add_hashes(split):
@@ -98,7 +113,7 @@ def _answers(place):
 
 
 def test_a_folder_of_the_test_images_has_the_figures_of_the_test_subset(evaluate, repository):
-    printed = evaluate("--data", "faces")
+    printed = evaluate("--data", "faces", *OWN)
     stage = json.loads((repository / "reports" / "metrics.json").read_text())
     folder = _metrics(repository, "faces")
     exact = (
@@ -118,7 +133,7 @@ def test_a_folder_of_the_test_images_has_the_figures_of_the_test_subset(evaluate
 
 
 def test_results_are_those_of_the_stage_without_the_paper(evaluate, repository):
-    evaluate("--data", "faces", "--name", "again")
+    evaluate("--data", "faces", "--name", "again", *OWN)
     place = repository / "reports" / "cross" / "again"
     page = (place / "report.html").read_text(encoding="utf-8")
 
@@ -140,7 +155,7 @@ def test_results_are_those_of_the_stage_without_the_paper(evaluate, repository):
     assert rows[0]["file"].startswith("Anger/person")
     assert {row["label"] for row in rows} == set(EMOTIONS)
     first = {path.name: path.read_bytes() for path in place.rglob("*") if path.is_file()}
-    evaluate("--data", "faces", "--name", "again")
+    evaluate("--data", "faces", "--name", "again", *OWN)
     assert {path.name: path.read_bytes() for path in place.rglob("*") if path.is_file()} == first
 
 
@@ -162,12 +177,48 @@ def test_a_network_that_the_reports_are_not_about_has_no_temperature(evaluate, r
     printed = evaluate("--data", "faces", "--name", "other", "--model", "models/other.keras")
     found = _metrics(repository, "other")
 
-    assert "its temperature is not known to be of models/other.keras" in printed
+    assert "no temperature is known to be of models/other.keras" in printed
+    assert found["folder"]["num_leaked"] is None
     assert (found["temperature"], found["ece_calibrated"]) == (None, None)
     assert found["abstention"]["by_accuracy"] == {}
     assert found["abstention"]["accuracy_at_coverage"]["0.5"] is not None
     page = (repository / "reports" / "cross" / "other" / "report.html").read_text(encoding="utf-8")
     assert "No temperature is known" in page
+
+
+def test_without_a_named_model_it_is_the_one_that_predict_takes(evaluate, repository):
+    printed = evaluate("--data", "faces", "--name", "export")
+    place = repository / "reports" / "cross" / "export"
+    found = _metrics(repository, "export")
+
+    assert printed.splitlines()[0] == "model: export: ferflow version 3"
+    assert "model      export: ferflow version 3" in printed
+    assert found["folder"]["model"] == "export: ferflow version 3"
+    assert (found["folder"]["model_sha256"], found["temperature"]) == ("5" * 64, 1.5)
+    # The manifest here is of another network.
+    assert found["folder"]["num_leaked"] is None
+    page = (place / "report.html").read_text(encoding="utf-8")
+    assert "Read by export: ferflow version 3." in page
+    assert 'id="evidence"' in page  # Heatmaps of the ONNX file.
+    answers = _answers(place)
+    faces = np.stack([cv2.imread(f"faces/{name}", cv2.IMREAD_GRAYSCALE) for name in answers])
+    np.testing.assert_allclose(list(answers.values()), expected_probabilities(faces), atol=1e-4)
+
+
+def test_an_export_of_the_network_that_was_trained_here_knows_leaks_and_thresholds(
+    evaluate, repository, tmp_path
+):
+    _write_export(tmp_path, model_sha256=sha256_of(repository / layout.MODEL), trained_on=DRAWN)
+    printed = evaluate("--data", "faces", "--name", "exported", "--export", str(tmp_path))
+    found = _metrics(repository, "exported")
+    stage = json.loads((repository / "reports" / "metrics.json").read_text())
+
+    assert found["folder"]["num_leaked"] == 6
+    assert found["temperature"] == stage["temperature"]
+    assert found["abstention"]["by_accuracy"].keys() == stage["abstention"]["by_accuracy"].keys()
+    assert "warning: this model was trained on drawn faces" in printed
+    page = (repository / "reports" / "cross" / "exported" / "report.html").read_text(encoding="utf-8")
+    assert "knows nothing of people" in page
 
 
 def test_faces_are_found_in_photos_and_pictures_without_one_are_named(evaluate, repository, tmp_path):
@@ -178,7 +229,7 @@ def test_faces_are_found_in_photos_and_pictures_without_one_are_named(evaluate, 
     photos = {"both": both, "large": only_large, "small": only_small, "wall": photo_of([])}
     for name, photo in photos.items():
         (tmp_path / "sad" / f"{name}.png").write_bytes(cv2.imencode(".png", photo)[1])
-    printed = evaluate("--data", str(tmp_path), "--name", "photos", "--faces", "crop")
+    printed = evaluate("--data", str(tmp_path), "--name", "photos", "--faces", "crop", *OWN)
     found = _metrics(repository, "photos")
 
     answers = _answers(repository / "reports" / "cross" / "photos")
@@ -209,6 +260,9 @@ def test_large_pictures_taken_whole_are_remarked_on(evaluate, repository, tmp_pa
         (["--data", "faces", "--name", "../up"], OutputError, "--name '../up': expected letters"),
         (["--data", "faces", "--name", ".hidden"], OutputError, "--name '.hidden'"),
         (["--data", "faces", "--model", "absent.keras"], ModelError, "absent.keras: not found"),
+        (["--data", "faces", "--export", "absent"], ModelError, "absent.export.json: not found"),
+        (["--data", "faces", "--export", "export", *OWN], ModelError, "name two networks"),
+        (["--export", "absent"], SourceError, "--export belongs to --data DIR"),
     ],
 )
 def test_wrong_options_are_one_error(evaluate, arguments, error, message):

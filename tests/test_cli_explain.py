@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -12,8 +14,11 @@ from typer.testing import CliRunner
 from ferflow.cli import app
 from ferflow.errors import DataError, FerflowError, ModelError
 from ferflow.params import load_params
+from ferflow.serving.answering import DRAWN
 from ferflow.stages import evaluate
 from tests.conftest import REPOSITORY
+from tests.serving.conftest import describe, write_tiny_network
+from tests.serving.pictures import photo_of
 from tests.stages.test_evaluate import write_split
 
 
@@ -33,7 +38,21 @@ def folder(tmp_path_factory):
     for name, shape in (("face.png", (48, 48)), ("photo.jpg", (300, 200, 3)), ("other/face.png", (64, 64))):
         (place / name).parent.mkdir(exist_ok=True)
         cv2.imwrite(str(place / name), random.integers(0, 256, shape, dtype=np.uint8))
+    photo = photo_of([(300, 30, 70), (60, 60, 200)])
+    for name, picture in (("two.png", photo), ("wall.png", photo_of([]))):
+        cv2.imwrite(str(place / name), picture)
     (place / "broken.png").write_bytes((place / "face.png").read_bytes()[:200])
+    return place
+
+
+@pytest.fixture
+def export(tmp_path):
+    """An export of the tiny network, with the Haar cascade."""
+    place = tmp_path / "exported"
+    place.mkdir()
+    for name in ("model.onnx", "model.int8.onnx"):
+        write_tiny_network(place / name)
+    describe(place)
     return place
 
 
@@ -52,26 +71,81 @@ def explain(folder, monkeypatch):
     return run
 
 
-def test_explain_writes_each_face_beside_its_heatmap_and_prints_the_answer(explain, folder, tmp_path):
+@pytest.mark.parametrize("model", [(), ("--model", "models/model.keras")], ids=["onnx", "keras"])
+def test_explain_writes_each_face_beside_its_heatmap_and_prints_the_answer(explain, model, tmp_path):
     output = tmp_path / "pictures"
-    lines = explain("face.png", "photo.jpg", "other/face.png", "--output", str(output))
+    lines = explain("face.png", "photo.jpg", "other/face.png", "--whole", "--output", str(output), *model)
     names = ["face-explained.png", "photo-explained.png", "face-explained-2.png"]
     assert sorted(path.name for path in output.iterdir()) == sorted(names)
     assert [line.split(" -> ")[1] for line in lines] == [str(output / name) for name in names]
     assert all(line.count("%") == 3 for line in lines)
     picture = cv2.imread(str(output / names[0]))
-    assert picture.shape == (288, 576, 3)
-    bare, coloured = np.split(picture.astype(int), 2, axis=1)
+    assert picture.shape == (288 + 2 * 22, 576, 3)
+    bare, coloured = np.split(picture[:288].astype(int), 2, axis=1)
     assert np.ptp(bare, axis=2).max() == 0
     assert np.ptp(coloured, axis=2).max() > 50
 
 
+def test_explain_answers_as_predict_does_with_the_same_model_and_the_same_faces(explain, export, tmp_path):
+    lines = explain("two.png", "--export", str(export), "--output", str(tmp_path / "out"))
+    done = CliRunner().invoke(app, ["predict", "two.png", "--json", "--export", str(export)])
+    faces = json.loads(done.stdout)["faces"]
+    assert len(lines) == len(faces) == 2
+    for number, (line, face) in enumerate(zip(lines, faces, strict=True), start=1):
+        share = f"{face['emotion']} {face['probabilities'][face['emotion']]:.1%}"
+        assert line.startswith(f"two.png: face {number} of 2: {share}, ")
+    assert cv2.imread(str(tmp_path / "out" / "two-explained.png")).shape == (2 * (288 + 22) + 22, 576, 3)
+
+
+def test_a_picture_without_a_face_is_an_answer(explain, export, tmp_path):
+    lines = explain("wall.png", "--export", str(export), "--output", str(tmp_path / "out"))
+    assert lines == ["wall.png: no face found; --whole takes the centred square as one"]
+    assert not (tmp_path / "out").exists()
+
+
+def test_every_output_names_the_model_and_a_model_of_drawn_faces_says_so(explain, export, tmp_path):
+    describe(export, trained_on=DRAWN)
+    arguments = ["explain", "face.png", "--whole", "--export", str(export), "--output"]
+    done = CliRunner().invoke(app, [*arguments, str(tmp_path / "drawn")])
+    assert done.stderr.splitlines() == [
+        f"model: {export}: ferflow version 3",
+        "warning: this model was trained on drawn faces and knows nothing of people",
+        "faces: each picture is one, its largest centred square",
+    ]
+    describe(export)
+    CliRunner().invoke(app, [*arguments, str(tmp_path / "plain")])
+    drawn, plain = (cv2.imread(str(tmp_path / name / "face-explained.png")) for name in ("drawn", "plain"))
+    assert len(drawn) - len(plain) == 22
+    np.testing.assert_array_equal(drawn[: len(plain)], plain)
+    assert plain[-22:].min() < 100  # The model's name.
+
+
+def test_explain_needs_neither_tensorflow_nor_params(folder, tmp_path):
+    code = (
+        "import sys\n"
+        "for name in ('tensorflow', 'keras', 'matplotlib', 'mlflow'):\n    sys.modules[name] = None\n"
+        "from ferflow.cli import app\n"
+        "app(['explain', sys.argv[1], '--whole'], standalone_mode=False)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder / "face.png")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith("model: the built-in network compact\n")
+    assert (tmp_path / "reports" / "explain" / "face-explained.png").is_file()
+
+
 def test_explain_without_pictures_draws_the_gallery_and_measures(explain, folder):
-    lines = explain("--measured", "20")
+    lines = explain("--measured", "20", "--model", "models/model.keras")
     output = folder / "reports" / "explain"
     assert cv2.imread(str(output / "gallery.png")) is not None
     found = json.loads((output / "faithfulness.json").read_text())
     assert found["num_images"] == 20
+    assert found["model"]["name"] == "models/model.keras"
     assert f"the hottest {100 * found['drop_hottest']:.1f} points" in " ".join(lines)
     assert lines[-1] == "gallery: reports/explain/gallery.png"
 
@@ -101,10 +175,12 @@ def test_a_network_that_is_missing_or_has_another_head_is_an_error(explain, fold
     images = keras.Input((48, 48, 1))
     answer = keras.layers.Dense(7, activation="softmax")(keras.layers.Flatten()(images))
     keras.Model(images, answer).save(folder / "other.keras")
+    with pytest.raises(ModelError, match="name two networks"):
+        explain("face.png", "--model", "other.keras", "--export", "export")
     with pytest.raises(
         ModelError, match=r"other.keras: network .* expected the head that 'ferflow train' builds"
     ):
-        explain("face.png", "--model", "other.keras")
+        explain("face.png", "--whole", "--model", "other.keras")
 
 
 def test_gallery_needs_a_split(explain, folder, tmp_path, monkeypatch):

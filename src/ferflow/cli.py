@@ -173,8 +173,19 @@ def evaluate(
     name: Annotated[
         str | None, typer.Option("--name", help="Results go to reports/cross/NAME.", metavar="NAME")
     ] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            "--export",
+            help="What `ferflow export` wrote; else export/ where there is one, else the built-in network.",
+            metavar="FOLDER",
+        ),
+    ] = None,
     model: Annotated[
-        Path | None, typer.Option("--model", help="The network, a .keras file.", metavar="FILE")
+        Path | None,
+        typer.Option(
+            "--model", help="Score a .keras file instead, such as models/model.keras.", metavar="FILE"
+        ),
     ] = None,
     faces: Annotated[
         Literal["whole", "crop"],
@@ -193,21 +204,24 @@ def evaluate(
     from ferflow.stages import evaluate as stage
     from ferflow.tracking.scoring import record_evaluation
 
-    cli_evaluate.check_options(data, map=mapping, name=name, model=model, faces=faces == "crop")
+    cli_evaluate.check_options(
+        data, map=mapping, name=name, export=export, model=model, faces=faces == "crop"
+    )
     values = load_params(params)
     if data is not None:
         target = cli_evaluate.output_dir_of(data, name)
+        reader = cli_evaluate.open_reader(export, model, values)
         with _locked("evaluate-folder"):
             report = cli_evaluate.evaluate_folder(
                 values,
                 data,
                 mapping=mapping or [],
                 output_dir=target,
-                model_path=model or layout.MODEL,
+                reader=reader,
                 faces=faces,
                 max_bad_share=max_bad_share,
             )
-        typer.echo(cli_evaluate.describe(report, target))
+        typer.echo(cli_evaluate.describe(report, target, model=reader.name))
         return
     with _running("evaluate", values, params):
         stage.run(

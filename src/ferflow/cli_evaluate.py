@@ -6,22 +6,20 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
 from ferflow import layout
-from ferflow.errors import OutputError, SourceError
+from ferflow.errors import ModelError, OutputError, SourceError
 
 if TYPE_CHECKING:
     from ferflow.data.reading import Cut
+    from ferflow.data.store import Images
     from ferflow.params import Params
-    from ferflow.serving.finder import Finder
+    from ferflow.reader import Reader
     from ferflow.stages.results import EvaluateReport
 
 Faces = Literal["whole", "crop"]
 
 _CROSS = layout.REPORTS / "cross"
 _NAME = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9._+-]*")
-_MIN_SCORE = 0.6
 
 
 def check_options(data: Path | None, **options: object) -> None:
@@ -58,7 +56,7 @@ def evaluate_folder(
     *,
     mapping: list[str],
     output_dir: Path,
-    model_path: Path,
+    reader: Reader,
     faces: Faces,
     max_bad_share: float,
 ) -> EvaluateReport:
@@ -73,27 +71,29 @@ def evaluate_folder(
     """
     from ferflow.data.class_folder import read_class_folder
     from ferflow.data.class_names import parse_map
-    from ferflow.model.network import load_network
+    from ferflow.progress import say
     from ferflow.stages import evaluate_folder as stage
 
-    if not model_path.is_file():
-        load_network(model_path)  # says so before the images are read
+    say(f"model: {reader.name}")
+    if reader.warning:
+        say(f"warning: {reader.warning}")
     content = read_class_folder(
-        data, params.download, mapping=parse_map(mapping), cut=_cutter() if faces == "crop" else None
+        data, params.download, mapping=parse_map(mapping), cut=_cutter(reader) if faces == "crop" else None
     )
     return stage.run(
         params,
         content,
-        pipeline=stage.Pipeline(model_path, layout.SPLIT, layout.REPORTS),
+        reader=reader,
+        pipeline=stage.Pipeline(layout.SPLIT, layout.REPORTS),
         output_dir=output_dir,
         max_bad_share=max_bad_share,
         was_cut=faces == "crop",
     )
 
 
-def describe(report: EvaluateReport, output_dir: Path) -> str:
-    """The result in a few lines."""
-    lines = []
+def describe(report: EvaluateReport, output_dir: Path, *, model: str) -> str:
+    """The result of a model, given in words, in a few lines."""
+    lines = [f"model      {model}"]
     for name, scores in (("accuracy", report.scores), ("leak-free", report.leak_free)):
         if scores.accuracy is None:
             lines.append(f"{name:<10} not defined: 0 images")
@@ -109,36 +109,31 @@ def describe(report: EvaluateReport, output_dir: Path) -> str:
     return "\n".join([*lines, f"report     {output_dir / 'report.html'}"])
 
 
-def _cutter() -> Cut:
+def open_reader(export: Path | None, model: Path | None, params: Params) -> Reader:
+    """The network that scores: a `.keras` file that is named, else by the rule of `ferflow predict`.
+
+    Raises:
+        ModelError: It is missing or damaged, or two are named.
+    """
+    from ferflow.reader import exported_reader, keras_reader
+
+    if model is None:
+        return exported_reader(export)
+    if export is not None:
+        raise ModelError("--export and --model name two networks; name one")
+    return keras_reader(model, params.evaluate)
+
+
+def _cutter(reader: Reader) -> Cut:
     """Finds the largest face of a picture as `ferflow predict` finds faces, and cuts it out."""
-    import cv2
+    from ferflow.reader import cut_faces
 
-    from ferflow.data.store import Images
-    from ferflow.serving.crop import cut_face
-
-    finder = _finder()
+    finder = reader.open_finder()
 
     def cut(picture: Images) -> Images | None:
-        found = finder.find(picture)
+        found = cut_faces(finder, picture)
         if not found:
             return None
-        largest = max(found, key=lambda face: face.box[2] * face.box[3])
-        grey = (
-            picture if picture.ndim == 2 else np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)
-        )
-        return cut_face(grey, largest.square)
+        return max(found, key=lambda each: each[0].box[2] * each[0].box[3])[1]
 
     return cut
-
-
-def _finder() -> Finder:
-    """The export folder's detector, else the pipeline's YuNet, else OpenCV's cascade."""
-    from ferflow.serving.export_folder import DESCRIPTION, read_description
-    from ferflow.serving.finder import HaarFinder, YuNetFinder, open_finder
-
-    if (layout.EXPORT / DESCRIPTION).is_file():
-        return open_finder(layout.EXPORT, read_description(layout.EXPORT), min_score=_MIN_SCORE)
-    path = layout.RAW / "detector.onnx"
-    if path.is_file():
-        return YuNetFinder(path.read_bytes(), path=path, min_score=_MIN_SCORE)
-    return HaarFinder(min_score=_MIN_SCORE)

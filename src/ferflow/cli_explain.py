@@ -9,17 +9,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ferflow import layout
+from ferflow.progress import say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
     from ferflow.faithfulness import Faithfulness
-    from ferflow.heatmap import Faces, Run
-    from ferflow.params import Params
+    from ferflow.heatmap import Faces, Heat
+    from ferflow.reader import Reader
 
 commands = typer.Typer()
 
 # Side of a picture in pixels: six times the face that the network sees.
 _SIDE = 288
 _SHOWN_EMOTIONS = 3
+_LINE, _LETTERS, _PAPER, _INK = 22, 0.45, 255, 40
+_LEAST_LETTERS = 0.3
 
 
 @commands.command(rich_help_panel="The model at work")
@@ -28,90 +35,135 @@ def explain(
         list[Path] | None,
         typer.Argument(
             metavar="[IMAGE]...",
-            help="Pictures of one face each. Without any: a gallery of the test images.",
+            help="Pictures. Without any: a gallery of the test images.",
+        ),
+    ] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            "--export",
+            help="What `ferflow export` wrote; else export/ where there is one, else the built-in network.",
+            metavar="FOLDER",
         ),
     ] = None,
     model: Annotated[
-        Path, typer.Option("--model", help="The network, a .keras file.", metavar="FILE")
-    ] = layout.MODEL,
+        Path | None,
+        typer.Option(
+            "--model", help="Take a .keras file instead, such as models/model.keras.", metavar="FILE"
+        ),
+    ] = None,
+    whole: Annotated[
+        bool,
+        typer.Option("--whole", help="Each picture is one face: its largest centred square; look for none."),
+    ] = False,
+    detector: Annotated[
+        Path | None,
+        typer.Option("--detector", help="YuNet's ONNX file, haar, or auto; else as the export says."),
+    ] = None,
     output: Annotated[
         Path, typer.Option("--output", help="The folder that pictures are written to.", metavar="FOLDER")
     ] = layout.REPORTS / "explain",
     measured: Annotated[
         int, typer.Option("--measured", min=1, help="Test images that the heatmaps are checked on.")
-    ] = 512,
+    ] = 64,
     params: Annotated[
-        Path, typer.Option("--params", help="The parameter file.", metavar="FILE")
+        Path,
+        typer.Option("--params", help="The parameter file, for --model and the gallery.", metavar="FILE"),
     ] = layout.PARAMS,
 ) -> None:
     """Show which parts of a face speak for the network's answer (Grad-CAM).
 
-    Of given pictures: the face beside its heatmap, and the answer. Of the test images: right and wrong
-    answers of each class, and by how much the answer suffers when what is hot is covered.
+    Of given pictures: each face that is found beside its heatmap, and the answer. Of the test images: right
+    and wrong answers of each class, and by how much the answer suffers when what is hot is covered.
     """
+    reader = _open_reader(export, model, detector, params)
+    say(f"model: {reader.name}")
+    if reader.warning:
+        say(f"warning: {reader.warning}")
+    if images:
+        _explain_pictures(images, reader, whole=whole, output_dir=output)
+    else:
+        _explain_test_images(reader, params, output_dir=output, measured=measured)
+
+
+def _open_reader(export: Path | None, model: Path | None, detector: Path | None, params: Path) -> Reader:
+    from ferflow.errors import ModelError
+    from ferflow.reader import exported_reader, keras_reader
+
+    if model is None:
+        return exported_reader(export, detector=detector)
+    if export is not None:
+        raise ModelError("--export and --model name two networks; name one")
     from ferflow.params import load_params
 
-    values = load_params(params)
-    if images:
-        _explain_pictures(images, values, model_path=model, output_dir=output)
-    else:
-        _explain_test_images(values, model_path=model, output_dir=output, measured=measured)
+    return keras_reader(model, load_params(params).evaluate, detector=detector)
 
 
-def _explain_pictures(paths: list[Path], params: Params, *, model_path: Path, output_dir: Path) -> None:
+def _explain_pictures(paths: list[Path], reader: Reader, *, whole: bool, output_dir: Path) -> None:
     """Write a picture each and print the answers; nothing is written if one cannot be read."""
     import numpy as np
 
-    from ferflow.heatmap import heatmaps, overlay
-    from ferflow.labels import EMOTIONS
+    from ferflow.heatmap import heatmaps
 
-    faces = np.stack([_read_face(path, max_pixels=params.download.max_image_pixels) for path in paths])
-    network, run = _load(model_path)
-    probabilities = _probabilities(network, faces, params)
-    heat = heatmaps(run, faces, probabilities.argmax(axis=1))
-    for path, target, face, evidence, answer in zip(
-        paths, _targets(paths, output_dir), faces, heat, probabilities, strict=True
-    ):
-        bare = overlay(face, np.zeros_like(evidence), side=_SIDE)
-        _write_picture(target, np.concatenate([bare, overlay(face, evidence, side=_SIDE)], axis=1))
-        order = np.argsort(-answer, kind="stable")[:_SHOWN_EMOTIONS]
-        shares = ", ".join(f"{EMOTIONS[index]} {answer[index]:.1%}" for index in order)
-        typer.echo(f"{path}: {shares} -> {target}")
+    faces_of = _faces_of(paths, reader, whole=whole)
+    run = reader.open_run()
+    for path, target, faces in zip(paths, _targets(paths, output_dir), faces_of, strict=True):
+        if not faces:
+            typer.echo(f"{path}: no face found; --whole takes the centred square as one")
+            continue
+        stacked = np.stack(faces)
+        answers = reader.read(stacked, None)
+        heat = heatmaps(run, stacked, answers.argmax(axis=1))
+        _write_picture(target, _drawn(faces, heat, answers, reader))
+        for number, answer in enumerate(answers, start=1):
+            which = f"face {number} of {len(faces)}: " if len(faces) > 1 else ""
+            typer.echo(f"{path}: {which}{_shares(answer, _SHOWN_EMOTIONS)} -> {target}")
 
 
-def _explain_test_images(params: Params, *, model_path: Path, output_dir: Path, measured: int) -> None:
+def _faces_of(paths: list[Path], reader: Reader, *, whole: bool) -> list[list[Faces]]:
+    """The faces of each picture, (48, 48) uint8; how they are found is said."""
+    from ferflow.data.images import to_grey_face
+    from ferflow.reader import cut_faces
+
+    pictures = [_read_picture(path) for path in paths]
+    if whole:
+        say("faces: each picture is one, its largest centred square")
+        return [[to_grey_face(pixels)] for pixels in pictures]
+    finder = reader.open_finder()
+    found = [[cut for _, cut in cut_faces(finder, pixels)] for pixels in pictures]
+    say(f"faces: {sum(map(len, found))} found in {len(paths)} pictures, as 'ferflow predict' finds them")
+    return found
+
+
+def _explain_test_images(reader: Reader, params: Path, *, output_dir: Path, measured: int) -> None:
     """Write the gallery and the figures of the heatmaps; print the figures."""
     import numpy as np
 
     from ferflow.data.subsets import load_subset
     from ferflow.faithfulness import measure
     from ferflow.files import write_json
+    from ferflow.params import load_params
     from ferflow.reporting.gallery import write_gallery
 
+    values = load_params(params)
     test = load_subset(layout.SPLIT / "test.npz")
-    network, run = _load(model_path)
-    probabilities = _probabilities(network, test.images, params, label="predicting")
+    run = reader.open_run()
+    probabilities = reader.read(test.images, "predicting")
     gallery = output_dir / "gallery.png"
-    write_gallery(gallery, run, images=test.images, labels=test.labels, probabilities=probabilities)
+    write_gallery(
+        gallery,
+        run,
+        images=test.images,
+        labels=test.labels,
+        probabilities=probabilities,
+        note="; ".join(_below(reader)),
+    )
     rows = np.unique(np.linspace(0, len(test.images) - 1, measured).astype(int))
-    found = measure(run, test.images[rows], seed=params.seed)
-    write_json(output_dir / "faithfulness.json", asdict(found))
+    found = measure(run, test.images[rows], seed=values.seed)
+    write_json(output_dir / "faithfulness.json", {"model": reader.facts, **asdict(found)})
     for line in _in_words(found):
         typer.echo(line)
     typer.echo(f"gallery: {gallery}")
-
-
-def _load(path: Path) -> tuple[Any, Run]:
-    """The network, and as heatmaps take it."""
-    from ferflow.errors import ModelError
-    from ferflow.model.explain import keras_run
-    from ferflow.model.network import load_network
-
-    network = load_network(path)
-    try:
-        return network, keras_run(network)
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from error
 
 
 def _in_words(found: Faithfulness) -> list[str]:
@@ -125,35 +177,65 @@ def _in_words(found: Faithfulness) -> list[str]:
     ]
 
 
-def _read_face(path: Path, *, max_pixels: int) -> Faces:
-    from ferflow.data.images import BadImageError, decode_face
+def _read_picture(path: Path) -> NDArray[Any]:
+    from ferflow.data.images import BadImageError, decode_image
     from ferflow.errors import DataError
+    from ferflow.serving.predictor import MAX_PIXELS
 
     try:
-        return decode_face(path.read_bytes(), max_pixels=max_pixels)
+        return decode_image(path.read_bytes(), max_pixels=MAX_PIXELS, limit="the limit of")
     except BadImageError as error:
         raise DataError(f"{path}: {error}") from error
     except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read ({error.strerror}); give pictures of one face each"
-        ) from error
+        raise DataError(f"{path}: cannot be read ({error.strerror}); give pictures") from error
 
 
-def _probabilities(network: Any, faces: Faces, params: Params, *, label: str | None = None) -> Any:
-    """The answers as `ferflow evaluate` gives them: with the views that it averages over."""
-    from ferflow.model.backend import memory_errors
-    from ferflow.model.network import image_size_of
-    from ferflow.model.prediction import predict_probabilities
+def _shares(answer: NDArray[Any], number: int) -> str:
+    """The most probable emotions with their probabilities."""
+    import numpy as np
 
-    settings = params.evaluate
-    with memory_errors("evaluate.batch_size", settings.batch_size, image_size_of(network)):
-        return predict_probabilities(
-            network,
-            faces,
-            batch_size=settings.batch_size,
-            test_time_augmentation=settings.test_time_augmentation,
-            label=label,
-        )
+    from ferflow.labels import EMOTIONS
+
+    order = np.argsort(-answer, kind="stable")[:number]
+    return ", ".join(f"{EMOTIONS[index]} {answer[index]:.1%}" for index in order)
+
+
+def _below(reader: Reader) -> list[str]:
+    """What stands below a picture: the network's name, and what must be said of it."""
+    return [f"model: {reader.name}", *([reader.warning] if reader.warning else [])]
+
+
+def _drawn(faces: Sequence[Faces], heat: Heat, answers: NDArray[Any], reader: Reader) -> NDArray[Any]:
+    """A row a face: bare, with its heatmap, the answer below; at the end the network's name."""
+    import numpy as np
+
+    from ferflow.heatmap import overlay
+
+    rows = []
+    for face, evidence, answer in zip(faces, heat, answers, strict=True):
+        bare = overlay(face, np.zeros_like(evidence), side=_SIDE)
+        rows.append(np.concatenate([bare, overlay(face, evidence, side=_SIDE)], axis=1))
+        rows.append(_line(_shares(answer, _SHOWN_EMOTIONS)))
+    return np.concatenate([*rows, *(_line(text) for text in _below(reader))])
+
+
+def _line(text: str) -> NDArray[Any]:
+    """A strip with a line of text; one that is too long is made smaller, then cut at its start."""
+    import cv2
+    import numpy as np
+
+    width, font = 2 * _SIDE, cv2.FONT_HERSHEY_SIMPLEX
+    strip = np.full((_LINE, width, 3), _PAPER, np.uint8)
+    # OpenCV's letters are ASCII.
+    plain = text.encode("ascii", "replace").decode("ascii")
+    room = width - 12
+    scale = max(
+        _LEAST_LETTERS, min(_LETTERS, _LETTERS * room / cv2.getTextSize(plain, font, _LETTERS, 1)[0][0])
+    )
+    while cv2.getTextSize(plain, font, scale, 1)[0][0] > room:
+        plain = "..." + plain[4:]
+    cv2.putText(strip, plain, (6, _LINE - 7), font, scale, (_INK,) * 3, 1, cv2.LINE_AA)
+    return strip
 
 
 def _targets(paths: list[Path], output_dir: Path) -> list[Path]:

@@ -114,6 +114,9 @@ def predict(
 ) -> None:
     """Find the faces in pictures and say what they show.
 
+    In JSON `probabilities` are the network's own; `confidence` is the highest of them after temperature
+    scaling, so that of answers with confidence 0.8 about 80 % are right on images like the validation images.
+
     A picture without a face is an answer, too. In a folder a file that is no picture is named and skipped;
     exit code 1 if a file that was named, or every file, cannot be read.
     """

@@ -31,6 +31,7 @@ def write_gallery(
     images: Faces,
     labels: NDArray[np.integer[Any]],
     probabilities: NDArray[np.float64],
+    note: str | None = None,
 ) -> None:
     """Draw the surest right and the surest wrong answers of each class, each with its heatmap.
 
@@ -40,6 +41,7 @@ def write_gallery(
         images: (N, 48, 48) uint8, 0-255, grey.
         labels: (N,) true classes, index into `EMOTIONS`.
         probabilities: (N, 7) float64, rows adding up to 1: the answers.
+        note: What stands below, such as the name of the network.
 
     Raises:
         OutputError: The file cannot be written.
@@ -47,7 +49,7 @@ def write_gallery(
     rows = surest_answers(images, labels, probabilities)
     chosen = probabilities[rows]
     heat = heatmaps(run, images[rows], chosen.argmax(axis=1))
-    plot_gallery(path, images[rows], labels[rows], chosen, heat)
+    plot_gallery(path, images[rows], labels[rows], chosen, heat, note=note)
 
 
 def surest_answers(
@@ -98,6 +100,8 @@ def plot_gallery(
     labels: NDArray[np.integer[Any]],
     probabilities: NDArray[np.float64],
     heat: Heat,
+    *,
+    note: str | None = None,
 ) -> None:
     """Draw faces with their heatmaps: a row a true class, right answers left and wrong ones right.
 
@@ -107,6 +111,7 @@ def plot_gallery(
         labels: (N,) true classes, index into `EMOTIONS`.
         probabilities: (N, 7) float64.
         heat: (N, 48, 48) float32, 0-1, of the most probable class.
+        note: What stands below.
 
     Raises:
         OutputError: The file cannot be written.
@@ -137,6 +142,8 @@ def plot_gallery(
         bar = figure.colorbar(ScalarMappable(cmap="inferno"), ax=axes, shrink=0.3, pad=0.01, aspect=14)
         bar.set_ticks([0, 1], labels=["nothing", "most"])
         bar.set_label("speaks for the answer", labelpad=-20)
+        if note is not None:
+            figure.text(0.01, 0.005, note, size=7, color=GREY)
 
     save_figure(draw, path, size=(0.78 * width + 2.2, 8.2))
 

@@ -32,6 +32,7 @@ def run(params: EvaluateParams, *, split_dir: Path, model_path: Path, reports_di
         OutputError: A result cannot be written.
     """
     from ferflow.model.calibration import choose_thresholds, coverage_curve, fit_temperature, scaled
+    from ferflow.model.explain import keras_run
     from ferflow.model.network import load_network
 
     test = load_test(split_dir)
@@ -44,7 +45,7 @@ def run(params: EvaluateParams, *, split_dir: Path, model_path: Path, reports_di
     curve = coverage_curve(validation.labels, scaled(of_validation, temperature))
     thresholds = choose_thresholds(curve, confidence_level=params.confidence_level)
     report = score_images(test, probabilities, params, temperature=temperature, thresholds=thresholds)
-    write_results(reports_dir, network, test, probabilities, report, params)
+    write_results(reports_dir, lambda: keras_run(network), test, probabilities, report, params)
     return report
 
 

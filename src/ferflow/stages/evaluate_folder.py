@@ -1,7 +1,7 @@
 """Score a folder of class subfolders as the test subset is scored: `ferflow evaluate --data`.
 
-Reads the folder, a network, and what the pipeline left: temperature and thresholds from
-`reports/metrics.json`, the images that trained the network from `data/split/manifest.csv`. Writes
+Reads the folder and, where the pipeline here trained the network, what it left: temperature and thresholds
+from `reports/metrics.json`, the images that trained the network from `data/split/manifest.csv`. Writes
 `reports/cross/NAME/` (`report.html`, `metrics.json`, `predictions.csv`, `plots/`) as a whole.
 """
 
@@ -23,11 +23,12 @@ from ferflow.data.class_folder import (
 from ferflow.data.layout import remarks_on
 from ferflow.data.store import Column, read_csv
 from ferflow.errors import DataError
-from ferflow.files import atomic_directory, sha256_of
+from ferflow.files import atomic_directory
 from ferflow.labels import EMOTIONS
 from ferflow.params import Params
 from ferflow.progress import say
-from ferflow.stages.results import EvaluateReport, ScoredImages, predict, score_images, write_results
+from ferflow.reader import Reader
+from ferflow.stages.results import EvaluateReport, ScoredImages, score_images, write_results
 
 # Faces cut out for the data set have 48 px; from here on pictures are likely to show more than a face.
 _LARGE_SIDE = 200
@@ -35,9 +36,8 @@ _LARGE_SIDE = 200
 
 @dataclass(frozen=True)
 class Pipeline:
-    """Where the pipeline left what is known of the network."""
+    """Where the pipeline left what is known of the network that it trained."""
 
-    model_path: Path
     split_dir: Path
     reports_dir: Path
 
@@ -46,6 +46,7 @@ def run(
     params: Params,
     content: ClassFolder,
     *,
+    reader: Reader,
     pipeline: Pipeline,
     output_dir: Path,
     max_bad_share: float,
@@ -56,31 +57,32 @@ def run(
     Args:
         params: Views, bins and bounds are as for the test subset.
         content: The folder's images.
-        pipeline: The network and what is known of it.
+        reader: The network.
+        pipeline: Where the pipeline left what it knows of a network.
         output_dir: The folder that is replaced; its name is the name of the images.
         max_bad_share: Share of the images that may be bad.
         was_cut: Whether faces were found in pictures and cut out; otherwise a picture is a face.
 
     Raises:
         DataError: Too many images are bad, none is left, or a file of the pipeline is damaged.
-        ModelError: The network is missing, damaged or gives no probabilities.
+        ModelError: The network gives no probabilities.
         OutputError: A result cannot be written.
     """
-    from ferflow.model.network import load_network
-
     check_usable(content, max_bad_share=max_bad_share)
-    network = load_network(pipeline.model_path)
     _say_what_is_missing(content, was_cut=was_cut)
-    trained_on = _hashes_of_training(pipeline.split_dir)
+    is_own = _is_of_pipeline(reader, pipeline)
+    trained_on = _hashes_of_training(reader, pipeline.split_dir, is_own=is_own)
     scored = _scored(content, trained_on or frozenset())
-    temperature, thresholds = _known_confidence(pipeline)
-    probabilities = predict(network, scored.images, params.evaluate)
-    report = score_images(
-        scored, probabilities, params.evaluate, temperature=temperature, thresholds=thresholds
-    )
+    temperature, thresholds = _known_confidence(reader, pipeline, is_own=is_own)
+    probabilities = reader.read(scored.images, "predicting")
+    settings = params.evaluate.model_copy(update={"test_time_augmentation": reader.views})
+    report = score_images(scored, probabilities, settings, temperature=temperature, thresholds=thresholds)
     facts = {
         "name": output_dir.name,
-        "model_sha256": sha256_of(pipeline.model_path),
+        "model": reader.name,
+        "model_warning": reader.warning,
+        "model_trained_on": reader.facts["trained_on"],
+        "model_sha256": reader.sha256,
         "faces": "crop" if was_cut else "whole",
         "num_leaked": None if trained_on is None else scored.num_exact,
         "num_bad_images": len(content.bad_images),
@@ -91,7 +93,7 @@ def run(
         "without_face": list(content.without_face),
     }
     with atomic_directory(output_dir) as fresh:
-        write_results(fresh, network, scored, probabilities, report, params.evaluate, folder=facts)
+        write_results(fresh, reader.open_run, scored, probabilities, report, settings, folder=facts)
     return report
 
 
@@ -106,33 +108,46 @@ def _scored(content: ClassFolder, trained_on: frozenset[str]) -> ScoredImages:
     )
 
 
-def _hashes_of_training(split_dir: Path) -> frozenset[str] | None:
+def _is_of_pipeline(reader: Reader, pipeline: Pipeline) -> bool:
+    """Whether the pipeline here trained the network, as `train.json` says."""
+    from ferflow.reporting.outline import read_report
+
+    trained = read_report(pipeline.reports_dir / "train.json") or {}
+    return trained.get("model_sha256") == reader.sha256
+
+
+def _hashes_of_training(reader: Reader, split_dir: Path, *, is_own: bool) -> frozenset[str] | None:
     """Of the pixels of the images that trained or selected the network; None where nobody knows."""
     path = split_dir / "manifest.csv"
     if not path.is_file():
         say(f"{path}: not found, so copies of training images cannot be told; nothing counts as leaked")
+        return None
+    if not is_own:
+        say(
+            f"{path}: not known to be of {reader.name}, so copies of its training images cannot be told; "
+            "nothing counts as leaked"
+        )
         return None
     manifest = read_csv(path, ("subset", "sha256"))
     chosen: Column = manifest["sha256"][manifest["subset"] != "test"]
     return frozenset(chosen.tolist())
 
 
-def _known_confidence(pipeline: Pipeline) -> tuple[float | None, dict[str, float | None]]:
+def _known_confidence(
+    reader: Reader, pipeline: Pipeline, *, is_own: bool
+) -> tuple[float | None, dict[str, float | None]]:
     """Temperature and thresholds that were set on validation images, if they are of this network."""
     from ferflow.reporting.outline import read_report
 
     path = pipeline.reports_dir / "metrics.json"
-    figures = read_report(path) or {}
-    trained = read_report(pipeline.reports_dir / "train.json") or {}
+    figures = (read_report(path) or {}) if is_own else {}
     if figures.get("temperature") is None:
-        say(f"{path}: has no temperature, so confidence is not calibrated; run 'ferflow evaluate' first")
-        return None, {}
-    if trained.get("model_sha256") != sha256_of(pipeline.model_path):
-        say(
-            f"{path}: its temperature is not known to be of {pipeline.model_path}, so confidence is not "
-            "calibrated"
-        )
-        return None, {}
+        if reader.temperature is None:
+            say(
+                f"{path}: no temperature is known to be of {reader.name}, so confidence is not calibrated; "
+                "'ferflow evaluate' fits one for the network that was trained here"
+            )
+        return reader.temperature, {}
     try:
         return float(figures["temperature"]), _thresholds(figures)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

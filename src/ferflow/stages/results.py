@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from ferflow.params import EvaluateParams
 from ferflow.progress import say
 
 if TYPE_CHECKING:
+    from ferflow.heatmap import Run
     from ferflow.model.calibration import Confidence
     from ferflow.model.metrics import ClassScores, Scores
 
@@ -142,7 +143,7 @@ def score_images(
 
 def write_results(
     output_dir: Path,
-    network: Any,
+    open_run: Callable[[], Run],
     scored: ScoredImages,
     probabilities: NDArray[np.float64],
     report: EvaluateReport,
@@ -154,7 +155,7 @@ def write_results(
 
     Args:
         output_dir: Where they go, and where the page looks for reports of earlier stages.
-        network: The network that answered.
+        open_run: Gives the network that answered as heatmaps take it.
         scored: The images.
         probabilities: (N, 7) float64: its answers.
         report: Their figures.
@@ -194,7 +195,7 @@ def write_results(
         calibration_bins=params.calibration_bins,
         is_comparable=folder is None and origin.is_comparable,
     )
-    _draw_evidence(network, scored, probabilities, output_dir / "plots" / "grad_cam.png")
+    _draw_evidence(open_run, scored, probabilities, output_dir / "plots" / "grad_cam.png")
     write_page(output_dir / "report.html", results, params=params, reports_dir=output_dir, folder=folder)
     extra = {} if folder is None else {"folder": dict(folder)}
     write_json(output_dir / "metrics.json", {**report.as_json(), **extra})
@@ -211,14 +212,13 @@ def _say_what_is_undefined(report: EvaluateReport) -> None:
 
 
 def _draw_evidence(
-    network: Any, scored: ScoredImages, probabilities: NDArray[np.float64], path: Path
+    open_run: Callable[[], Run], scored: ScoredImages, probabilities: NDArray[np.float64], path: Path
 ) -> None:
     """Draw where the evidence lies in a few faces; of a network with another head say that it cannot be."""
-    from ferflow.model.explain import keras_run
     from ferflow.reporting.gallery import write_gallery
 
     try:
-        run_network = keras_run(network)
+        run_network = open_run()
     except ModelError as error:
         say(f"no gallery of heatmaps: {error}")
         return
