@@ -22,7 +22,7 @@ INSTALLED := $(or $(INSTALLED),$(VENV)/.installed-$(VERSION))
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro tune test test-jax test-versions bench fuzz check format lock clean
+.PHONY: help install repro tune test test-jax test-versions bench built-in fuzz check format lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,10 @@ bench: install  ## Run the benchmarks; SOURCE=fer2013.zip DETECTOR=yunet.onnx: d
 
 test-versions: install  ## Install the core with each Python that is at hand, and compare what it answers
 	$(BIN)/python scripts/versions.py
+
+built-in: install  ## Pack a network as the one that comes with ferflow; WEIGHTS=models/model.keras, REPOSITORY=., TRAIN_REPORT=
+	$(BIN)/python -m benchmarks.built_in $(or $(WEIGHTS),models/model.keras) --repository $(or $(REPOSITORY),.) \
+	  $(if $(TRAIN_REPORT),--train-report $(TRAIN_REPORT))
 
 fuzz: install  ## Mutate the inputs of each parser; SECONDS=600 (each), TARGETS="tar zip"
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),600) $(addprefix --target ,$(TARGETS))

@@ -61,6 +61,25 @@ def test_description_card_and_documents_tell_the_figures_of_metrics_json():
             assert filled(text, tables) == text, f"{name}: run python -m benchmarks.built_in"
 
 
+def test_the_packaged_form_was_compared_with_others_and_loses_nothing_that_counts():
+    checks = read_description(BUILT_IN).checks
+    reference, *others = checks["forms"]
+    packed = next(form for form in others if form["form"] == checks["packaged"])
+    assert reference["form"].startswith("float32")
+    assert {form["form"] for form in others} >= {"float16", "int8, values between layers too"}
+    # Answers of another model differ, if only in the last digits: it was not compared with itself.
+    assert packed["max_difference"] > 0
+    assert packed["other_answers"] / checks["images"] < 0.02
+    # A standard error of such an accuracy is 0.0076.
+    assert packed["accuracy"] > reference["accuracy"] - 0.0038
+    assert packed["loss"] < reference["loss"] + 0.001
+    whole = [form["bytes"] for form in (reference, *others) if form["form"].startswith("float")]
+    assert packed["bytes"] < min(whole) / 1.9
+    assert set(checks["by_views"]) == {"none", "flip", "ten_crop"}
+    best = max(checks["by_views"], key=lambda views: checks["by_views"][views]["validation"])
+    assert best == checks["views"]
+
+
 def test_it_is_the_network_of_profile_compact():
     params, training = load_params(REPOSITORY / "profiles" / "compact.yaml"), _json("train.json")
     found = params.model_dump(mode="json")

@@ -21,6 +21,8 @@ _VIEWS = {
     "whole_and_ten_crop": "are means over twelve views: the picture, its four corners and its centre, "
     "enlarged, and the mirror images of the six",
 }
+# How the forms of the network that comes with ferflow were compared.
+_FORM_VIEWS = {"none": "one view, not the mean of several, which would hide a part of the differences"}
 _NO_FIGURE = "\N{EN DASH}"
 _FER2013_TERMS = (
     "FER-2013 has terms of its own, which its publishers set and which are not those of the code: whether "
@@ -289,9 +291,10 @@ def _checks_of_forms(checks: Mapping[str, Any]) -> dict[str, Any]:
         for form in checks["forms"]
     ]
     return {
-        "about": f"The form of the weights, chosen by all {checks['images']:,} validation images: "
-        f"{checks['packaged']}. It computes in float32 on every processor, so that the answers do not depend "
-        "on which instructions for 8-bit numbers a processor has.",
+        "about": f"The form of the weights, chosen by all {checks['images']:,} validation images "
+        f"({_FORM_VIEWS[checks['form_views']]}): {checks['packaged']}. It computes "
+        "in float32 on every processor, so that the answers do not depend on which instructions for 8-bit "
+        "numbers a processor has.",
         "header": ["form", "bytes", "accuracy", "other answers than float32", "largest difference from it"],
         "rows": rows,
     }
