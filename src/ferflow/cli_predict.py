@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 commands = typer.Typer()
 
+# Processes that decode pictures.
+_MOST_DECODERS = 4
+
 # Fewer files are done before a bar would help.
 _TRACKED_FILES = 20
 _SMOOTH = 0.5
@@ -108,6 +111,9 @@ def predict(
         Path | None,
         typer.Option("--detector", help="YuNet's ONNX file, haar, or auto; else as the export says."),
     ] = None,
+    trusted: Annotated[
+        bool, typer.Option("--trusted", help="Decode in this process, without limits on memory and time.")
+    ] = False,
     max_pixels: Annotated[
         int, typer.Option("--max-pixels", min=1, help="Largest width times height of a picture.")
     ] = 200_000_000,
@@ -120,7 +126,9 @@ def predict(
     A picture without a face is an answer, too. In a folder a file that is no picture is named and skipped;
     exit code 1 if a file that was named, or every file, cannot be read.
     """
+    from ferflow.data.decode_box import DecodeBox
     from ferflow.errors import SourceError
+    from ferflow.machine import usable_cores
     from ferflow.serving.frames import parse_every
     from ferflow.serving.grouping import parse_grouping
     from ferflow.serving.predictor import Predictor
@@ -143,6 +151,7 @@ def predict(
     sources, complaints = list_sources(paths or [], moving=animated)
     if webcam is not None:
         sources.append(webcam_source(webcam))
+    box = None if trusted else DecodeBox(workers=min(usable_cores(), _MOST_DECODERS)).start()
     predictor = Predictor(
         export,
         precision="int8" if int8 else "float32",
@@ -150,6 +159,7 @@ def predict(
         max_pixels=max_pixels,
         device=device,
         detector=detector,
+        box=box,
     )
     if not quiet:
         say(f"model: {predictor.model.in_words()}")

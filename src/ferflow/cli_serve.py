@@ -145,6 +145,7 @@ def _predictors(
     """A predictor for each worker; the cores are shared out evenly."""
     import cv2
 
+    from ferflow.data.decode_box import SECONDS, DecodeBox
     from ferflow.machine import usable_cores
     from ferflow.serving.predictor import Predictor
 
@@ -154,6 +155,8 @@ def _predictors(
     cv2.setNumThreads(threads)
     # What it says of damaged pictures is in the answer.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    # A picture takes no longer than its request, so that its worker is free when the request is answered.
+    box = DecodeBox(workers=number, seconds=min(SECONDS, limits.seconds), patience=limits.seconds).start()
     return [
         Predictor(
             export,
@@ -163,6 +166,7 @@ def _predictors(
             max_faces=limits.max_faces,
             device=device,
             detector=detector,
+            box=box,
         )
         for _ in range(number)
     ]

@@ -36,6 +36,7 @@ _FRAME_SECONDS = 0.1
 _PILLOW_NAMES = {"WebP": "WEBP"}
 _MOVING = frozenset({"GIF", "WebP"})
 _GREY_CHANNELS, _COLOUR_CHANNELS, _CMYK_CHANNELS = 1, 3, 4
+_PNG_COLOUR_TYPE, _GREY_AND_ALPHA = 25, 4
 _HEIC_CURE = "install ferflow[heic] (pip install 'ferflow[heic]'), or convert it to JPEG"
 # EXIF's orientations to what turns a picture upright: mirrored first, then quarter turns to the left.
 _TURNS = {2: (True, 0), 3: (False, 2), 4: (True, 2), 5: (True, 1), 6: (False, 3), 7: (True, 3), 8: (False, 1)}
@@ -76,7 +77,8 @@ def decode_picture(content: bytes, *, max_pixels: int, limit: str, by_opencv: bo
         if header.kind == "JPEG":
             pixels, scale = _decode_jpeg(header, by_opencv)
             return _picture(_upright(pixels, header.orientation), header, scale)
-        if header.kind == "PNG" and by_opencv:
+        # OpenCV makes colour of grey with transparency.
+        if header.kind == "PNG" and by_opencv and header.content[_PNG_COLOUR_TYPE] != _GREY_AND_ALPHA:
             return _finished(_by_opencv(header, 1, (header.width, header.height)), header)
         with warnings.catch_warnings():  # What is odd in a file is no matter of its user's.
             warnings.simplefilter("ignore")

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from ferflow.data.archives import known_names, read_members
+from ferflow.data.decode_box import DecodeBox
 from ferflow.data.file_names import has_no_ending, starts_as_image
-from ferflow.data.images import BadImageError, decode_image, to_grey_face
+from ferflow.data.images import to_grey_face
 from ferflow.data.layout import Layout, Place, is_candidate, plain_path, read_layout
 from ferflow.data.members import Member
+from ferflow.data.picture_header import BadImageError
+from ferflow.data.pictures import Picture
 from ferflow.data.reading_errors import Wording
 from ferflow.data.store import Images, pixel_hashes
 from ferflow.errors import DataError
@@ -100,35 +103,58 @@ def read_pictures(
         seen.append(name)
         return is_candidate(name) if layout is None else plain_path(name) in layout.places
 
-    for member in track(read_members(path, bounds, wanted=wanted), total=None, label="reading images"):
-        picture = _gather(member, gathered, max_pixels=bounds.max_image_pixels, cut=cut)
-        if observe is not None and picture is not None:
-            observe(member.content, picture)
+    members = track(read_members(path, bounds, wanted=wanted), total=None, label="reading images")
+    with DecodeBox().start() as box:
+        files = _usable(members, gathered)
+        # Who observes, and who cuts, needs the whole picture and not the face alone.
+        whole = cut is None and observe is None
+        for file, picture in _decoded(files, box, max_pixels=bounds.max_image_pixels, whole=whole):
+            _gather(file.name, picture, gathered, cut=to_grey_face if cut is None and not whole else cut)
+            if observe is not None and isinstance(picture, Picture):
+                observe(file.content, picture.pixels)
     if layout is None:
         layout = read_layout(seen, source=path, mapping=mapping, wording=wording)
     return _pictures(gathered, layout, source=path)
 
 
-def _gather(member: Member, gathered: _Gathered, *, max_pixels: int, cut: Cut | None) -> Images | None:
-    """Decode a member and keep its face, or why there is none; gives the picture, None where it has none."""
-    name = plain_path(member.name)
-    if not member.problem and has_no_ending(name) and not starts_as_image(member.content):
-        gathered.no_images.append(name)
-        return None
-    try:
+def _usable(members: Iterable[Member], gathered: _Gathered) -> Iterator[Member]:
+    """The files that are to be decoded, under their plain names."""
+    for member in members:
+        name = plain_path(member.name)
         if member.problem:
-            raise BadImageError(member.problem)
-        picture = decode_image(member.content, max_pixels=max_pixels)
-    except BadImageError as error:
-        gathered.problems[name] = str(error)
-        return None
-    gathered.sides.append(min(picture.shape[:2]))
-    face = to_grey_face(picture) if cut is None else cut(picture)
+            gathered.problems[name] = member.problem
+        elif has_no_ending(name) and not starts_as_image(member.content):
+            gathered.no_images.append(name)
+        else:
+            yield replace(member, name=name)
+
+
+def _decoded(
+    files: Iterable[Member], box: DecodeBox, *, max_pixels: int, whole: bool
+) -> Iterator[tuple[Member, Picture | BadImageError]]:
+    """Each file as its face where the picture is the face, else as the picture; or why it cannot be used."""
+    limit = "download.max_image_pixels"
+    if whole:
+        pairs = ((file, file.content) for file in files)
+        yield from box.faces(pairs, max_pixels=max_pixels, limit=limit)
+        return
+    for file in files:
+        try:
+            yield file, box.picture(file.content, max_pixels=max_pixels, limit=limit)
+        except BadImageError as error:
+            yield file, error
+
+
+def _gather(name: str, picture: Picture | BadImageError, gathered: _Gathered, *, cut: Cut | None) -> None:
+    if isinstance(picture, BadImageError):
+        gathered.problems[name] = str(picture)
+        return
+    gathered.sides.append(min(picture.width, picture.height))
+    face = picture.pixels if cut is None else cut(picture.pixels)
     if face is None:
         gathered.without_face.append(name)
     else:
         gathered.faces[name] = face
-    return picture
 
 
 def _pictures(gathered: _Gathered, layout: Layout, *, source: Path) -> Pictures:

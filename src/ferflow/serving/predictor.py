@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferflow.data import pictures
+from ferflow.data.decode_box import DecodeBox
 from ferflow.data.images import BadImageError, to_grey_face
+from ferflow.data.pictures import decode_picture
 from ferflow.data.store import Images
 from ferflow.heatmap import heatmaps
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
@@ -94,6 +96,7 @@ class Predictor:
         device: Where the network computes: `cpu`, `cuda`, `coreml`, `directml`, `openvino`, or `auto`: the
             best that the installed ONNX Runtime offers.
         detector: YuNet's ONNX file, `haar`, or `auto` (YuNet from the user's cache); None: the export's.
+        box: Decodes files in processes of their own, within limits; None: here, for files that are trusted.
 
     Raises:
         ModelError: The folder is missing or damaged, or an argument is out of range.
@@ -111,6 +114,7 @@ class Predictor:
         max_faces: int | None = None,
         device: Device = "auto",
         detector: str | Path | None = None,
+        box: DecodeBox | None = None,
     ) -> None:
         self.model = choose_model(folder)
         self.description: Description = self.model.description
@@ -124,6 +128,7 @@ class Predictor:
             )
         )
         self._network = Network(place, self.description, precision=precision, threads=threads, device=device)
+        self._decode = decode_picture if box is None else box.picture
         self._max_pixels = max_pixels
         self._max_faces = max_faces
 
@@ -261,7 +266,7 @@ class Predictor:
         name = f"picture {number}" if isinstance(image, bytes) else str(image)
         try:
             content = image if isinstance(image, bytes) else _read(Path(image))
-            return pictures.decode_picture(content, max_pixels=self._max_pixels, limit="the limit of")
+            return self._decode(content, max_pixels=self._max_pixels, limit="the limit of")
         except BadImageError as error:
             raise BadImageError(f"{name}: {error}") from error
         except OSError as error:
