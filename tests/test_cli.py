@@ -62,7 +62,9 @@ def test_a_stage_without_its_input_says_what_to_run(tmp_path, stage):
     assert done.returncode == 1
     assert re.match(r"error: (data|models)/\S+: not found; ", done.stderr)
     assert not [
-        path for path in tmp_path.rglob("*") if path.is_file() and path.suffix not in (".yaml", ".lock")
+        path
+        for path in tmp_path.rglob("*")
+        if path.is_file() and path.suffix not in (".yaml", ".lock", ".holder")
     ]
 
 

@@ -183,7 +183,7 @@ def test_standard_input_is_a_picture_or_a_video(predict, tmp_path):
 def test_standard_input_that_is_no_picture_is_named(predict, content):
     result = predict("-", stdin=content)
     assert result.exit_code == 1
-    assert result.stderr.startswith("error: standard input: ")
+    assert result.stderr.splitlines()[-1].startswith("error: standard input: ")
 
 
 @pytest.mark.parametrize(
