@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import pytest
@@ -157,3 +158,16 @@ def test_a_tilde_and_variables_in_paths_mean_what_they_mean_in_a_shell(
     sample_values[section][key] = "$NOT_SET_AT_ALL/x"
     with pytest.raises(ParamsError, match=rf"{section}\.{key}: .*variable NOT_SET_AT_ALL, which is not set"):
         check_params(sample_values, origin="params.yaml")
+
+
+def test_a_file_that_is_older_than_some_keys_is_taken_as_it_was_meant(sample_values, capsys):
+    values = copy.deepcopy(sample_values)
+    whole = check_params(values, origin="params.yaml")
+    assert capsys.readouterr().err == ""
+    del values["download"]["map"], values["train"]["teacher"], values["train"]["steps_per_dispatch"]
+    assert check_params(values, origin="params.yaml") == whole
+    told = "params.yaml: is older than download.map, train.teacher, train.steps_per_dispatch, which are taken"
+    assert capsys.readouterr().err.startswith(told)
+    del values["train"]["epochs"]
+    with pytest.raises(ParamsError, match=r"train.epochs: missing; add it"):
+        check_params(values, origin="params.yaml")

@@ -25,6 +25,7 @@ from ruamel.yaml.error import YAMLError
 from ferflow.errors import ParamsError
 from ferflow.labels import IMAGE_SIZE
 from ferflow.places import expanded
+from ferflow.progress import say
 from ferflow.sweep_params import TuneParams
 
 _UNION_MEMBER = re.compile(r"(int|str|constrained-int|literal\[.*\])$")
@@ -36,6 +37,19 @@ NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 PositiveInt = Annotated[int, Field(ge=1)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+# Keys that came after the first files were written, with the value that changes nothing.
+_LATER_KEYS: dict[str, dict[str, Any]] = {
+    "download": {"map": []},
+    "train": {
+        "teacher": None,
+        "teacher_share": 0.5,
+        "teacher_temperature": 2.0,
+        "steps_per_dispatch": "auto",
+        "device_data_mib": "auto",
+    },
+}
 
 
 class _Section(BaseModel):
@@ -347,10 +361,25 @@ def check_params(values: dict[str, Any], *, origin: str) -> Params:
         ParamsError: Names every wrong key with its value and what is allowed.
     """
     try:
-        return Params.model_validate(values)
+        return Params.model_validate(_with_later_keys(values, origin))
     except ValidationError as error:
         problems = [describe_problem(problem) for problem in error.errors()]
     raise ParamsError(f"{origin}: " + "\n  ".join(problems))
+
+
+def _with_later_keys(values: dict[str, Any], origin: str) -> dict[str, Any]:
+    """The values of a file that is older than some keys, with what these stood for before there were any."""
+    filled, added = dict(values), []
+    for section, later in _LATER_KEYS.items():
+        if isinstance(found := values.get(section), dict) and (absent := later.keys() - found.keys()):
+            filled[section] = {**found, **{key: later[key] for key in absent}}
+            added += [f"{section}.{key}" for key in later if key in absent]
+    if added:
+        say(
+            f"{origin}: is older than {', '.join(added)}, which are taken as before they existed; "
+            "'ferflow profile NAME' writes a file with all keys"
+        )
+    return filled
 
 
 def describe_problem(problem: Any) -> str:
