@@ -48,7 +48,8 @@ _REDUCED = ["train.batch_size=32", "train.epochs=3", "model.image_size=32"]
 _SMALL = ["model.backbone=resnet_v2", "model.widths=[4,8]", "model.depths=[1,1]"]
 _WARMUP_EPOCHS = 4.0
 _WHOLE = "epoch a call"
-# By `benchmarks.trainers.step_flops`, batch 128, 48 px; to trace a network again takes a GPU's time.
+# Rounded, of an earlier run of `benchmarks.trainers.step_flops` at 48 px: to trace a network again takes
+# a GPU's time.
 _FLOPS_OF_AN_IMAGE = {"compact": 1.7e9, "resnet50v2": 17.0e9}
 _SCORING_SECONDS = 45.0  # Of compiling twelve views and running them, for ResNet50V2.
 _SHORTEST_SECONDS = 100.0  # A second run that would have less is not begun.

@@ -132,4 +132,4 @@ def _reason(error: Exception) -> str:
 
 def _last_words(text: str) -> str:
     """What stands after the last colon, in one line."""
-    return " ".join(text.split()).rsplit(": ", 1)[-1][:160]
+    return " ".join(text.split()).rsplit(": ", 1)[-1].rstrip("\"')")[:160]
