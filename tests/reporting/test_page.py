@@ -129,13 +129,21 @@ def test_page_shows_what_abstaining_gains(scored, read_page):
 
 
 def test_page_of_a_folder_tells_of_the_folder_and_not_of_the_paper(scored, read_page):
-    folder = {"name": "CK+ <b>", "num_leaked": 3, "classes": {"Anger": {"emotion": "angry", "images": 9}}}
+    folder = {
+        "name": "CK+ <b>",
+        "model": "the built-in network compact",
+        "model_trained_on": "FER-2013",
+        "model_warning": None,
+        "num_leaked": 3,
+        "classes": {"Anger": {"emotion": "angry", "images": 9}},
+    }
     page = read_page(scored.results, folder, download={"source": "archive", "images": _images()})
 
     assert "These figures are about the folder \N{LEFT DOUBLE QUOTATION MARK}CK+ <b>" in page.text
     assert "of 350 images of CK+ <b> recognised" in page.text
     assert "3 of 350 images have a copy, equal to the pixel" in page.text
     assert "Anger angry 9" in page.text
+    assert "Read by the built-in network compact, trained on FER-2013." in page.text
     assert not {"paper", "training"} & page.ids
     assert {address[1:] for address in page.addresses if address.startswith("#")} <= page.ids
     assert "the paper" not in page.text.replace("not comparable with the paper", "")

@@ -267,7 +267,10 @@ def _widen(process: subprocess.Popen[bytes]) -> None:
     """Give the pipes room for a mebibyte, which spares a third of the time for large pictures; Linux only."""
     if sys.platform != "linux":
         return
-    import fcntl
+    try:
+        import fcntl
+    except ImportError:  # A Python without it: slower, and no matter.
+        return
 
     for stream in (process.stdin, process.stdout):
         if stream is not None:
