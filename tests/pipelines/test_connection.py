@@ -16,15 +16,16 @@ from pipelines.server import Cluster
 from pipelines.settings import changed
 
 
-def _asked(settings) -> None:
-    Cluster(settings.server).experiment()
+def _asked(settings) -> str:
+    """The experiment that the server gives to who is let in."""
+    return Cluster(settings.server).experiment()
 
 
 @pytest.mark.parametrize("pasted", ["secret", "Bearer secret", "bearer  secret\n"])
 def test_a_token_is_taken_with_or_without_the_word_before_it(server, settings, monkeypatch, pasted):
     server.token = "secret"  # noqa: S105
     monkeypatch.setenv("KFP_TOKEN", pasted)
-    _asked(changed(settings, {"server.authentication": "token"}))
+    assert _asked(changed(settings, {"server.authentication": "token"})) == "experiment-1"
 
 
 def test_a_token_that_a_server_repeats_is_not_shown(server, settings, monkeypatch):
@@ -57,7 +58,7 @@ def test_headers_let_in_behind_a_gateway(server, settings, monkeypatch):
         "authentication": "headers",
         "headers": {"Proxy-Authorization": "IAP_HEADER"},
     }
-    _asked(changed(settings, {"server": content}))
+    assert _asked(changed(settings, {"server": content})) == "experiment-1"
 
 
 def test_a_value_with_line_breaks_is_refused_without_being_shown(settings, monkeypatch):
