@@ -28,16 +28,16 @@ from benchmarks.runs import errors_for_people
 from ferflow.data.store import Images, pixel_hashes, write_csv
 from ferflow.data.subsets import LabelledImages, load_subset
 from ferflow.errors import ModelError
+from ferflow.export.exporter import calibration_images, headline
+from ferflow.export.model_card import CARD, write_card
 from ferflow.files import atomic_directory, sha256_of, write_json
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
-from ferflow.layout import BUILT_IN
 from ferflow.params import EvaluateParams, ModelParams, load_params
+from ferflow.paths import BUILT_IN
 from ferflow.progress import track
 from ferflow.reporting.comparison import origin_of
 from ferflow.reporting.outline import read_report
 from ferflow.serving.export_folder import DESCRIPTION, Description
-from ferflow.serving.exporter import calibration_images, headline
-from ferflow.serving.model_card import CARD, write_card
 from ferflow.stages.evaluate import load_test
 from ferflow.stages.results import DECIMALS, ScoredImages, score_images
 

@@ -43,8 +43,8 @@ from benchmarks.runs import (
     profile_params,
     usable_cores,
 )
-from ferflow.data.sample import SMALLEST, draw_sample
-from ferflow.data.sources import check_path, read_archive
+from ferflow.data.drawn.sample import SMALLEST, draw_sample
+from ferflow.data.sources.sources import check_path, read_archive
 from ferflow.data.store import ImageTable
 from ferflow.data.subsets import LabelledImages
 from ferflow.errors import ModelError, SourceError

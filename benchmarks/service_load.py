@@ -28,7 +28,7 @@ import httpx
 import numpy as np
 
 from benchmarks.runs import add_result_flags, errors_for_people, finish, positive
-from ferflow.data.sample import draw_sample
+from ferflow.data.drawn.sample import draw_sample
 from ferflow.errors import ServiceError
 from ferflow.serving.metrics import resident_bytes
 

@@ -18,14 +18,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ferflow import layout
+from ferflow import paths
 from ferflow.data.store import write_arrays, write_csv
 from ferflow.files import write_json
 from ferflow.labels import EMOTIONS
 from ferflow.profiles import load_profile
 from ferflow.tracking import names
-from ferflow.tracking.recording import recorded_training
-from ferflow.tracking.system import cpu_times, cpu_use, memory_use
+from ferflow.tracking.outbox.recording import recorded_training
+from ferflow.tracking.outbox.system import cpu_times, cpu_use, memory_use
 
 _PROFILES = Path(__file__).resolve().parents[1] / "profiles"
 _NUM_IMAGES = {"train": 28_709, "val": 3_589, "test": 3_589}
@@ -76,12 +76,12 @@ def measure(root: Path, epochs: int, *, pause: float = 3.0) -> dict[str, float]:
     for subset, number in _NUM_IMAGES.items():
         images = np.zeros((number, 48, 48), np.uint8)
         labels = np.arange(number, dtype=np.uint8) % len(EMOTIONS)
-        write_arrays(root / layout.SPLIT / f"{subset}.npz", {"images": images, "labels": labels})
+        write_arrays(root / paths.SPLIT / f"{subset}.npz", {"images": images, "labels": labels})
     os.environ.pop("MLFLOW_TRACKING_URI", None)
-    write_csv(root / layout.REPORTS / "history.csv", {name: [] for name in ("epoch", *names.EPOCH_METRICS)})
+    write_csv(root / paths.REPORTS / "history.csv", {name: [] for name in ("epoch", *names.EPOCH_METRICS)})
     report = {"run": "", "model_sha256": "", "backend": "", "params": {}, "val_accuracy": 0.5}
     report |= {"best_epoch": 1, "epochs_run": epochs, "parameters": {"total": 1}}
-    write_json(root / layout.REPORTS / "train.json", report)
+    write_json(root / paths.REPORTS / "train.json", report)
     waits, spent = [], [time.process_time()]
     with recorded_training(root, load_profile("cpu", profiles=_PROFILES)) as on_epoch:
         for epoch in range(1, epochs + 1):

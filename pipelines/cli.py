@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ferflow import layout
+from ferflow import paths
 from ferflow.endings import exit_code_of
 from ferflow.errors import ParamsError
 from ferflow.progress import say
@@ -51,7 +51,7 @@ def compile_all(
 def run(
     pipeline: Pipeline = "training",
     config: ConfigOption = CONFIG,
-    params: ParamsOption = layout.PARAMS,
+    params: ParamsOption = paths.PARAMS,
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="Workers of a sweep; 2 without it.")
     ] = None,
@@ -71,7 +71,7 @@ def run(
 def submit(
     pipeline: Pipeline = "training",
     config: ConfigOption = CONFIG,
-    params: ParamsOption = layout.PARAMS,
+    params: ParamsOption = paths.PARAMS,
     host: Annotated[str | None, typer.Option("--host", help="In place of server.host.")] = None,
     namespace: Annotated[
         str | None, typer.Option("--namespace", help="In place of server.namespace.")

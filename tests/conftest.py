@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import pytest
 
-from ferflow.data.sources import read_source
+from ferflow.data.sources.sources import read_source
 from ferflow.data.store import ImageTable
 from ferflow.params import Params, load_params, read_yaml
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from ferflow.cli import main
+from ferflow.cli.app import main
 from tests.bad_inputs import BAD_INPUTS
 from tests.source_files import layout, write_zip
 

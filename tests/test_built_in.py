@@ -12,9 +12,9 @@ from benchmarks.built_in_tables import DOCUMENTS, filled, tables_of
 from ferflow.data.store import pixel_hashes, read_csv
 from ferflow.errors import ModelError
 from ferflow.labels import EMOTIONS
-from ferflow.layout import BUILT_IN
 from ferflow.model.network import build_network
 from ferflow.params import load_params
+from ferflow.paths import BUILT_IN
 from ferflow.serving.export_folder import read_description
 from ferflow.serving.predictor import Predictor
 from tests.conftest import REPOSITORY

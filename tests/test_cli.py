@@ -34,7 +34,7 @@ def test_help_is_instant_and_lists_the_stages():
 
 
 def test_help_loads_no_heavy_package():
-    code = "import sys; sys.argv = ['ferflow', '--help']\nfrom ferflow.cli import main\n" + (
+    code = "import sys; sys.argv = ['ferflow', '--help']\nfrom ferflow.cli.app import main\n" + (
         "try:\n    main()\nfinally:\n"
         "    heavy = {'keras', 'jax', 'cv2', 'numpy', 'pydantic', 'sklearn'}\n"
         "    print(sorted(heavy & set(sys.modules)))"

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from ferflow import layout
-from ferflow.cli import app
+from ferflow import paths
+from ferflow.cli.app import app
 from ferflow.data.store import pixel_hashes, read_arrays, read_csv, write_csv
 from ferflow.errors import DataError, FerflowError, ModelError, OutputError, SourceError
 from ferflow.files import sha256_of, write_json
@@ -36,18 +36,18 @@ def repository(tmp_path_factory):
     """A repository whose test subset was scored, and its test images as a folder of classes."""
     root = tmp_path_factory.mktemp("repository")
     (root / "params.yaml").write_bytes((REPOSITORY / "params.yaml").read_bytes())
-    write_network(root / layout.MODEL)
-    write_split(root / layout.SPLIT, num_images=120)
-    _add_hashes(root / layout.SPLIT)
+    write_network(root / paths.MODEL)
+    write_split(root / paths.SPLIT, num_images=120)
+    _add_hashes(root / paths.SPLIT)
     # What the evaluate stage knows the network by.
-    write_json(root / layout.REPORTS / "train.json", {"model_sha256": sha256_of(root / layout.MODEL)})
+    write_json(root / paths.REPORTS / "train.json", {"model_sha256": sha256_of(root / paths.MODEL)})
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         patch.setenv("FERFLOW_TRACKING", "off")
         done = CliRunner().invoke(app, ["evaluate"])
         assert done.exit_code == 0, done.output
-    _write_export(root / layout.EXPORT)
-    _write_folder(root / "faces", read_arrays(root / layout.SPLIT / "test.npz", ("images", "labels")))
+    _write_export(root / paths.EXPORT)
+    _write_folder(root / "faces", read_arrays(root / paths.SPLIT / "test.npz", ("images", "labels")))
     return root
 
 
@@ -116,9 +116,7 @@ def test_a_folder_of_the_test_images_has_the_figures_of_the_test_subset(evaluate
     printed = evaluate("--data", "faces", *OWN)
     stage = json.loads((repository / "reports" / "metrics.json").read_text())
     folder = _metrics(repository, "faces")
-    exact = (
-        read_csv(repository / layout.SPLIT / "manifest.csv", ("leaked",))["leaked"] == "exact"
-    ).sum() // 2
+    exact = (read_csv(repository / paths.SPLIT / "manifest.csv", ("leaked",))["leaked"] == "exact").sum() // 2
 
     facts = folder.pop("folder")
     assert list(folder) == list(stage)
@@ -208,7 +206,7 @@ def test_without_a_named_model_it_is_the_one_that_predict_takes(evaluate, reposi
 def test_an_export_of_the_network_that_was_trained_here_knows_leaks_and_thresholds(
     evaluate, repository, tmp_path
 ):
-    _write_export(tmp_path, model_sha256=sha256_of(repository / layout.MODEL), trained_on=DRAWN)
+    _write_export(tmp_path, model_sha256=sha256_of(repository / paths.MODEL), trained_on=DRAWN)
     printed = evaluate("--data", "faces", "--name", "exported", "--export", str(tmp_path))
     found = _metrics(repository, "exported")
     stage = json.loads((repository / "reports" / "metrics.json").read_text())

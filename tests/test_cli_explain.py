@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from ferflow.cli import app
+from ferflow.cli.app import app
 from ferflow.errors import DataError, FerflowError, ModelError
 from ferflow.params import load_params
 from ferflow.serving.answering import DRAWN
@@ -124,7 +124,7 @@ def test_explain_needs_neither_tensorflow_nor_params(folder, tmp_path):
     code = (
         "import sys\n"
         "for name in ('tensorflow', 'keras', 'matplotlib', 'mlflow'):\n    sys.modules[name] = None\n"
-        "from ferflow.cli import app\n"
+        "from ferflow.cli.app import app\n"
         "app(['explain', sys.argv[1], '--whole'], standalone_mode=False)"
     )
     done = subprocess.run(

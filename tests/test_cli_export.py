@@ -16,7 +16,7 @@ from onnx import numpy_helper
 from typer.testing import CliRunner
 
 from ferflow import Predictor
-from ferflow.cli import app
+from ferflow.cli.app import app
 from ferflow.data.subsets import load_subset
 from ferflow.errors import DataError, DetectorError, FerflowError, ModelError, OutputError, TrackingError
 from ferflow.files import sha256_of

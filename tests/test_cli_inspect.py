@@ -8,8 +8,8 @@ import shutil
 import pytest
 from typer.testing import CliRunner
 
-from ferflow import layout
-from ferflow.cli import app
+from ferflow import paths
+from ferflow.cli.app import app
 from ferflow.data.store import read_csv
 from ferflow.errors import FerflowError
 from tests.conftest import REPOSITORY
@@ -50,9 +50,9 @@ def paste(run, printed: str) -> list[tuple[str, str]]:
     assert words[0] == "ferflow"
     run(*words[1:])
     assert run("download", "--dry-run").splitlines()[-1] == printed.splitlines()[-1]
-    assert not layout.RAW.exists()
+    assert not paths.RAW.exists()
     run("download")
-    index = read_csv(layout.RAW / "index.csv", ("label", "usage"))
+    index = read_csv(paths.RAW / "index.csv", ("label", "usage"))
     return sorted(zip(index["label"].tolist(), index["usage"].tolist(), strict=True))
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from ferflow.cli import main
+from ferflow.cli.app import main
 from ferflow.endings import MAX_MESSAGE, TRACEBACKS, cut, exit_code_of
 from ferflow.errors import FerflowError
 from tests.conftest import REPOSITORY

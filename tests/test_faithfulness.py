@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ferflow.faithfulness import BORDER, CENTRAL_AREA, central_share, measure
+from ferflow.explain.faithfulness import BORDER, CENTRAL_AREA, central_share, measure
 from ferflow.labels import EMOTIONS
 
 

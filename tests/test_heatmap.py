@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ferflow.heatmap import heatmaps, overlay
+from ferflow.explain.heatmap import heatmaps, overlay
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ferflow.cli import app
+from ferflow.cli.app import app
 from ferflow.params import Params, read_yaml
 from ferflow.stages import train
 from tests.conftest import REPOSITORY
@@ -29,12 +29,12 @@ sys.meta_path.insert(0, Block())
 import importlib, pkgutil
 for package in sys.argv[2].split(","):
     module = importlib.import_module(package)
-    for found in pkgutil.iter_modules(getattr(module, "__path__", []), package + "."):
+    for found in pkgutil.walk_packages(getattr(module, "__path__", []), package + "."):
         importlib.import_module(found.name)
 print("imported")
 """
 
-_ORCHESTRATION = "mlflow,dvc,optuna,kfp,ferflow.cli,ferflow.doctor"
+_ORCHESTRATION = "mlflow,dvc,optuna,kfp,ferflow.cli.app,ferflow.doctor"
 _LEARNING = "keras,tensorflow,jax,sklearn,matplotlib,kagglehub"
 _ABOVE_DATA = "ferflow.stages,ferflow.model,ferflow.reporting"
 
@@ -44,7 +44,7 @@ _ABOVE_DATA = "ferflow.stages,ferflow.model,ferflow.reporting"
     [
         (f"{_ORCHESTRATION},{_LEARNING},{_ABOVE_DATA}", "ferflow.data,ferflow.params,ferflow.labels"),
         (f"{_ORCHESTRATION},{_LEARNING}", "ferflow.stages"),
-        (f"mlflow,dvc,optuna,kfp,{_LEARNING}", "ferflow.cli,ferflow.doctor,ferflow.profiles"),
+        (f"mlflow,dvc,optuna,kfp,{_LEARNING}", "ferflow.cli.app,ferflow.doctor,ferflow.profiles"),
         (f"{_ORCHESTRATION},ferflow.stages,ferflow.reporting", "ferflow.model"),
         (f"{_ORCHESTRATION},ferflow.stages", "ferflow.reporting"),
         (

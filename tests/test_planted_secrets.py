@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from ferflow import redaction
-from ferflow.cli import main
-from ferflow.tracking.journal import TRAINED, Record, create_journal
+from ferflow.cli.app import main
+from ferflow.tracking.outbox.journal import TRAINED, Record, create_journal
 from tests.conftest import REPOSITORY
 from tests.misbehaving import MISBEHAVIOURS, misbehaving
 

@@ -58,7 +58,7 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
 
 def command_line() -> str:
     """Every command with its arguments and options, as `--help` knows them."""
-    from ferflow.cli import app
+    from ferflow.cli.app import app
 
     root = typer.main.get_command(app)
     parts = ["# Command line\n\n`ferflow COMMAND --help` says the same.\n"]

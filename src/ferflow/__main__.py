@@ -1,5 +1,5 @@
 """`python -m ferflow` is `ferflow`."""
 
-from ferflow.cli import main
+from ferflow.cli.app import main
 
 main()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ferflow import path_hook
-from ferflow.data.detector_at_hand import describe_detector
+from ferflow.data.faces.detector_at_hand import describe_detector
 from ferflow.errors import FerflowError
 from ferflow.params import Params, load_params
 
@@ -240,8 +240,8 @@ def _check_detector(params: Params) -> Check:
 def _check_store(folder: Path) -> Check:
     """Whether runs can be kept: the store answers, and takes what is written to it."""
     from ferflow.tracking.address import DATABASE, database_of, is_embedded, shown, tracking_uri
-    from ferflow.tracking.net import within
-    from ferflow.tracking.recording import is_on
+    from ferflow.tracking.outbox.net import within
+    from ferflow.tracking.outbox.recording import is_on
     from ferflow.tracking.store import check_writing
 
     if not is_on():

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ferflow import layout
+from ferflow import paths
 from ferflow.data.store import Images
 from ferflow.errors import ModelError
-from ferflow.heatmap import Run
+from ferflow.explain.heatmap import Run
 from ferflow.params import EvaluateParams
 from ferflow.serving.answering import choose_model
 from ferflow.serving.crop import cut_face
@@ -104,7 +104,7 @@ def keras_reader(path: Path, params: EvaluateParams, *, detector: Path | None = 
     sha256 = sha256_of(path)
 
     def open_run() -> Run:
-        from ferflow.model.explain import keras_run
+        from ferflow.explain.gradcam import keras_run
 
         try:
             return keras_run(network)
@@ -159,9 +159,9 @@ def _read_by(network: Network) -> Read:
 
 def _pipeline_finder(detector: Path | None) -> Finder:
     if detector is not None:
-        model = choose_model(layout.BUILT_IN)
+        model = choose_model(paths.BUILT_IN)
         return open_finder(model.folder, model.description, min_score=_MIN_SCORE, detector=detector)
-    path = layout.RAW / "detector.onnx"
+    path = paths.RAW / "detector.onnx"
     if path.is_file():
         return YuNetFinder(path.read_bytes(), path=path, min_score=_MIN_SCORE)
     return HaarFinder(min_score=_MIN_SCORE)

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import gpu, input_pipeline, memory
 from benchmarks.runs import profile_params
-from ferflow.data.sample import draw_sample
+from ferflow.data.drawn.sample import draw_sample
 
 
 def test_the_generator_counts_by_its_faster_way():

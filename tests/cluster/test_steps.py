@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from ferflow import layout
+from ferflow import paths
 from ferflow.cluster import exits, figures, steps, sweep_steps
 from ferflow.cluster.sections import check_section, parse_params
 from ferflow.cluster.workspace import PipelineRun, hand_on, workspace
@@ -83,10 +83,10 @@ def test_a_workspace_is_laid_out_as_the_repository(inputs):
     before = Path.cwd()
     with workspace(PipelineRun("7", "http://kubeflow/", ""), "evaluate", **inputs) as root:
         assert Path.cwd() == root
-        assert load_params(layout.PARAMS).profile == "sample"
-        assert (layout.SPLIT / "split.txt").read_text() == "split"
-        assert layout.MODEL.read_text() == "network"
-        assert (layout.REPORTS / "reports.txt").is_file()
+        assert load_params(paths.PARAMS).profile == "sample"
+        assert (paths.SPLIT / "split.txt").read_text() == "split"
+        assert paths.MODEL.read_text() == "network"
+        assert (paths.REPORTS / "reports.txt").is_file()
         assert [path.name for path in Path(".ferflow/tracking").iterdir()] == ["journals.txt"]
         assert os.environ["KFP_RUN_ID"] == "7"
         assert os.environ["KFP_RUN_URL"] == "http://kubeflow/#/runs/details/7"
@@ -98,14 +98,14 @@ def test_a_workspace_is_laid_out_as_the_repository(inputs):
 def test_a_step_that_is_tried_again_finds_its_checkpoints(inputs, tmp_path):
     run = PipelineRun("7", "", str(tmp_path / "volume"))
     with pytest.raises(KeyError), workspace(run, "train", **inputs) as root:
-        layout.CHECKPOINTS.mkdir(parents=True)
-        (layout.CHECKPOINTS / "epoch").write_text("3")
+        paths.CHECKPOINTS.mkdir(parents=True)
+        (paths.CHECKPOINTS / "epoch").write_text("3")
         raise KeyError("evicted")
     with workspace(run, "train", **inputs):
-        assert (layout.CHECKPOINTS / "epoch").read_text() == "3"
+        assert (paths.CHECKPOINTS / "epoch").read_text() == "3"
     with workspace(run, "tune-0", **inputs) as other:
         assert other != root
-        assert not layout.CHECKPOINTS.exists()
+        assert not paths.CHECKPOINTS.exists()
 
 
 def test_an_absent_folder_is_handed_on_as_an_empty_one(tmp_path):
@@ -247,8 +247,8 @@ class _Stopped:
 def test_a_stopped_worker_is_tried_again_and_ends_well_on_its_last_try(
     inputs, monkeypatch, capsys, index, ends_well
 ):
-    monkeypatch.setitem(sys.modules, "ferflow.cli_tune", _Stopped)
-    monkeypatch.setattr("ferflow.cli_tune", _Stopped, raising=False)
+    monkeypatch.setitem(sys.modules, "ferflow.cli.tune", _Stopped)
+    monkeypatch.setattr("ferflow.cli.tune", _Stopped, raising=False)
     monkeypatch.setenv("FERFLOW_STUDY_STORAGE", "postgresql://host/studies")
     monkeypatch.setenv("FERFLOW_TRACKING", "off")
     monkeypatch.setenv("KFP_RETRY_INDEX", index)

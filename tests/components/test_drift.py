@@ -136,11 +136,10 @@ def _calls(function) -> Iterator[tuple[str, str, tuple[str, ...]]]:
 
 @pytest.mark.parametrize("stage", _DATA_STAGES)
 def test_a_data_step_calls_its_stage_as_the_command_does(stage):
-    from ferflow import cli
 
     name = stage.replace("-", "_")
     of_step = [call for call in _calls(getattr(steps, name)) if call[:2] == ("stage", "run")]
-    of_command = [call for call in _calls(getattr(cli, name)) if call[:2] == ("stage", "run")]
+    of_command = [call for call in _calls(getattr(app, name)) if call[:2] == ("stage", "run")]
     assert of_step == of_command
     assert len(of_step) == 1
 
@@ -150,8 +149,8 @@ def test_a_data_step_calls_its_stage_as_the_command_does(stage):
     [
         (steps.train, ("cli", "train")),
         (steps.evaluate, ("cli", "evaluate")),
-        (steps.register, ("cli_registry", "register")),
-        (sweep_steps._tune, ("cli_tune", "tune")),
+        (steps.register, ("registry", "register")),
+        (sweep_steps._tune, ("tune", "tune")),
     ],
 )
 def test_the_other_steps_run_the_command_itself(function, call):

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from ferflow.data.archives import read_members
-from ferflow.data.members import printable
+from ferflow.data.archives.archives import read_members
+from ferflow.data.archives.members import printable
 from ferflow.errors import SourceError
 from ferflow.params import DownloadParams
 from tests.source_files import layout, write_folder, write_tar, write_zip

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from ferflow.data.class_folder import check_usable, count_by_folder, read_class_folder
-from ferflow.data.class_names import ALIASES, emotion_of, parse_map
 from ferflow.data.images import to_grey_face
+from ferflow.data.sources.class_folder import check_usable, count_by_folder, read_class_folder
+from ferflow.data.sources.class_names import ALIASES, emotion_of, parse_map
 from ferflow.data.store import pixel_hashes
 from ferflow.errors import DataError, SourceError
 from ferflow.labels import EMOTIONS

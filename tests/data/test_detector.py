@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from ferflow.data import detector, detector_at_hand
 from ferflow.data.cache import cache_folder
-from ferflow.data.detector import YUNET_SHA256, YUNET_URLS, Detector, cached, fetch, load_detector
-from ferflow.data.detector_at_hand import describe_detector
+from ferflow.data.faces import detector, detector_at_hand
+from ferflow.data.faces.detector import YUNET_SHA256, YUNET_URLS, Detector, cached, fetch, load_detector
+from ferflow.data.faces.detector_at_hand import describe_detector
 from ferflow.errors import DetectorError
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from numpy.random import PCG64, Generator
 
-from ferflow.data.clutter import draw_clutter
-from ferflow.data.drawing import draw_face
-from ferflow.data.expressions import random_expression
-from ferflow.data.face_traits import random_identity, random_view
-from ferflow.data.faces import (
+from ferflow.data.drawn.clutter import draw_clutter
+from ferflow.data.drawn.drawing import draw_face
+from ferflow.data.drawn.expressions import random_expression
+from ferflow.data.drawn.face_traits import random_identity, random_view
+from ferflow.data.faces.cascade import (
     FaceDetector,
     HaarDetector,
     YuNetDetector,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ferflow.data.class_names import parse_map
-from ferflow.data.layout import read_layout, remarks_on
-from ferflow.data.reading_errors import LayoutError, Wording
+from ferflow.data.sources.class_names import parse_map
+from ferflow.data.sources.path_labels import read_layout, remarks_on
+from ferflow.data.sources.reading_errors import LayoutError, Wording
 from ferflow.errors import DataError, SourceError
 
 SOURCE = Path("data.zip")

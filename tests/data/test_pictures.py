@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from ferflow.data import pictures
-from ferflow.data.picture_header import BadImageError
-from ferflow.data.pictures import Picture, decode_picture, read_frames
+from ferflow.data.decoding import pictures
+from ferflow.data.decoding.picture_header import BadImageError
+from ferflow.data.decoding.pictures import Picture, decode_picture, read_frames
 from tests.data.picture_files import QUARTERS, files_of_all_kinds, gif_of, quarters, saved
 
 FILES = files_of_all_kinds()

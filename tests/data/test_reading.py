@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ferflow.data.class_folder import read_class_folder
-from ferflow.data.class_names import parse_map
-from ferflow.data.layout import read_layout
-from ferflow.data.reading_errors import Wording
 from ferflow.data.schemes import SCHEMES, missing_usages
-from ferflow.data.sources import read_source
+from ferflow.data.sources.class_folder import read_class_folder
+from ferflow.data.sources.class_names import parse_map
+from ferflow.data.sources.path_labels import read_layout
+from ferflow.data.sources.reading_errors import Wording
+from ferflow.data.sources.sources import read_source
 from ferflow.data.split import assign_subsets, label_indices
 from ferflow.errors import DataError
 from tests.data.layouts import LAYOUTS, UNREADABLE, Tree

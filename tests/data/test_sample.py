@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from ferflow.data.clutter import draw_clutter
-from ferflow.data.faces import HaarDetector, score_faces
-from ferflow.data.sample import SMALLEST, count_classes, draw_sample
+from ferflow.data.drawn.clutter import draw_clutter
+from ferflow.data.drawn.sample import SMALLEST, count_classes, draw_sample
+from ferflow.data.faces.cascade import HaarDetector, score_faces
 from ferflow.data.store import ImageTable, pixel_hashes
 from ferflow.labels import EMOTIONS, USAGES
 

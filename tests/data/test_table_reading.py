@@ -6,9 +6,9 @@ import gzip
 
 import pytest
 
-from ferflow.data.class_folder import read_class_folder
-from ferflow.data.class_names import parse_map
-from ferflow.data.sources import read_source
+from ferflow.data.sources.class_folder import read_class_folder
+from ferflow.data.sources.class_names import parse_map
+from ferflow.data.sources.sources import read_source
 from ferflow.errors import FerflowError, SourceError
 from ferflow.labels import CSV_EMOTIONS, USAGES
 from tests.data.tables import TABLES, UNREADABLE_TABLES

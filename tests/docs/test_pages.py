@@ -8,7 +8,7 @@ import shlex
 import pytest
 import typer
 
-from ferflow.cli import app
+from ferflow.cli.app import app
 from tests.conftest import REPOSITORY
 
 _PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs" / "tutorials").glob("*.md"))]

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from ferflow import cli
+from ferflow.cli import app
 
 
 def _ferflow(monkeypatch, folder, *arguments):
@@ -14,7 +14,7 @@ def _ferflow(monkeypatch, folder, *arguments):
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "argv", ["ferflow", *arguments])
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        app.main()
     return ended.value.code
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ferflow.data.sample import draw_sample
+from ferflow.data.drawn.sample import draw_sample
 from ferflow.data.split import label_indices
 from ferflow.errors import DataError, FerflowError
 from ferflow.insight.label_errors import CleanlabMissingError, find_label_errors, pair_counts

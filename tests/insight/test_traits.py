@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ferflow.data.sample import draw_sample
+from ferflow.data.drawn.sample import draw_sample
 from ferflow.data.store import write_csv
 from ferflow.errors import DataError, DetectorError
 from ferflow.insight.traits import copies_trait, face_score_trait, pixel_traits, pose_traits

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from ferflow.errors import ModelError
+from ferflow.explain.gradcam import explained
 from ferflow.model.cost import multiply_adds
 from ferflow.model.ensemble import mean_of
-from ferflow.model.explain import explained
 from ferflow.model.network import build_network, image_size_of, load_network, members_of
 from ferflow.model.prediction import predict_probabilities
 from ferflow.model.saving import save_as_it_is

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from ferflow.errors import ModelError
-from ferflow.faithfulness import measure
-from ferflow.heatmap import heatmaps
+from ferflow.explain.faithfulness import measure
+from ferflow.explain.gradcam import explained, keras_run
+from ferflow.explain.heatmap import heatmaps
 from ferflow.labels import EMOTIONS
-from ferflow.model.explain import explained, keras_run
 from ferflow.model.network import build_network, load_network
 from ferflow.model.saving import save_network
 from ferflow.params import ModelParams, load_params

@@ -14,8 +14,8 @@ import onnxruntime
 import pytest
 from onnx import numpy_helper
 
+from ferflow.explain.gradcam import explained
 from ferflow.labels import EMOTIONS
-from ferflow.model.explain import explained
 from ferflow.model.export import write_int8, write_onnx
 from ferflow.model.network import build_network
 from ferflow.model.prediction import predict_probabilities

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ferflow.data.sample import draw_sample
+from ferflow.data.drawn.sample import draw_sample
 from ferflow.labels import EMOTIONS
 
 WALL = 110

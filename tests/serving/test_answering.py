@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from ferflow.cli import app
+from ferflow.cli.app import app
 from ferflow.errors import ModelError
-from ferflow.layout import BUILT_IN
+from ferflow.paths import BUILT_IN
 from ferflow.serving.answering import DRAWN, choose_model
 from ferflow.serving.predictor import Predictor
 from tests.serving.conftest import describe

@@ -10,8 +10,8 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from ferflow import layout
-from ferflow.cli import app
+from ferflow import paths
+from ferflow.cli.app import app
 from ferflow.errors import ModelError
 from ferflow.serving.answering import DRAWN
 from tests.serving.conftest import describe
@@ -38,7 +38,7 @@ def models(tmp_path, monkeypatch):
 def test_the_built_in_network_answers_in_an_empty_folder_with_the_figures_of_its_card(models):
     found = models()
     (model,) = found["models"]
-    figures = json.loads((layout.BUILT_IN / "export.json").read_text())["figures"]
+    figures = json.loads((paths.BUILT_IN / "export.json").read_text())["figures"]
     assert (model["answers"], model["source"], model["name"]) == (True, "built-in", "compact")
     assert model["accuracy"] == figures["accuracy"]
     assert model["leak_free_accuracy"] == figures["leak_free_accuracy"]
@@ -50,7 +50,7 @@ def test_the_model_that_answers_is_the_one_that_predict_takes(models, export_fol
     shutil.copytree(export_folder, tmp_path / "other")
     describe(tmp_path / "other", version="7", trained_on=DRAWN, figures={"accuracy": 0.5})
     places = [model["place"] for model in models()["models"]]
-    assert places == ["export", str(layout.BUILT_IN)]
+    assert places == ["export", str(paths.BUILT_IN)]
     named = models("--export", "other")["models"]
     assert [model["place"] for model in named] == ["other", *places]
     assert [model["answers"] for model in named] == [True, False, False]
@@ -102,7 +102,7 @@ def test_a_store_that_cannot_be_used_hides_nothing_else(models, monkeypatch):
 
 def test_without_a_store_nothing_heavy_is_loaded(models, tmp_path):
     code = (
-        "import sys; from ferflow.cli import app; app(['models'], standalone_mode=False);"
+        "import sys; from ferflow.cli.app import app; app(['models'], standalone_mode=False);"
         "print(sorted({'mlflow', 'tensorflow', 'keras', 'onnxruntime'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from ferflow import cli_predict
-from ferflow.cli import app
-from ferflow.data import pictures
+from ferflow.cli.app import app
+from ferflow.cli.predict import predict as predict_command
+from ferflow.data.decoding import pictures
 from ferflow.errors import FerflowError, ModelError, OutputError, SourceError
 from ferflow.labels import EMOTIONS
 from ferflow.serving.predictor import MIN_SCORE
@@ -148,7 +148,7 @@ def test_the_pictures_themselves_are_never_overwritten(predict, album, name):
 
 
 def test_the_score_has_one_default():
-    assert inspect.signature(cli_predict.predict).parameters["min_score"].default == MIN_SCORE
+    assert inspect.signature(predict_command).parameters["min_score"].default == MIN_SCORE
 
 
 def test_a_bad_file_that_is_named_is_an_error_and_the_others_are_answered(predict, album):

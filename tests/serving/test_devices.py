@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ferflow import Predictor
-from ferflow.cli import app
+from ferflow.cli.app import app
 from ferflow.errors import ModelError
 from ferflow.serving.devices import candidates, providers_of
 from tests.data.pictures import draw_pictures

@@ -17,8 +17,8 @@ from ferflow.model.export import write_onnx
 from ferflow.model.network import build_network, load_network
 from ferflow.model.prediction import predict_probabilities
 from ferflow.model.saving import save_network
-from ferflow.tracking.journal import Record
-from ferflow.tracking.logged_model import calling, write_model
+from ferflow.tracking.outbox.journal import Record
+from ferflow.tracking.outbox.logged_model import calling, write_model
 from tests.serving.browser import opened, read, shown
 from tests.serving.conftest import describe
 from tests.serving.pictures import drawn_faces, photo_of

@@ -7,9 +7,9 @@ import copy
 import pytest
 
 from ferflow.errors import DataError
+from ferflow.export.model_card import write_card
 from ferflow.labels import EMOTIONS
 from ferflow.serving.export_folder import Description
-from ferflow.serving.model_card import write_card
 
 DESCRIPTION = Description(
     name="ferflow-resnet50v2",

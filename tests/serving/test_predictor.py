@@ -12,9 +12,10 @@ import cv2
 import numpy as np
 import pytest
 
-from ferflow import Predictor, heatmap
+from ferflow import Predictor
 from ferflow.data.images import BadImageError, decode_face
 from ferflow.errors import DetectorError, FerflowError, ModelError
+from ferflow.explain import heatmap
 from ferflow.labels import EMOTIONS
 from ferflow.serving.crop import YUNET_MARGIN, square_around
 from tests.data.pictures import draw_pictures

@@ -9,7 +9,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from ferflow.cli import app
+from ferflow.cli.app import app
 from ferflow.errors import FerflowError, OutputError, SourceError
 from ferflow.labels import EMOTIONS
 from tests.serving.pictures import photo_of, write_photo

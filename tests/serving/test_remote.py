@@ -12,7 +12,7 @@ from typing import ClassVar
 import pytest
 from typer.testing import CliRunner
 
-from ferflow.cli import app
+from ferflow.cli.app import app
 from ferflow.data.images import BadImageError
 from ferflow.errors import FerflowError, SourceError
 from ferflow.serving import remote

@@ -18,10 +18,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from ferflow import Predictor, cli_serve
-from ferflow.cli import app
+from ferflow import Predictor
+from ferflow.cli import serve
+from ferflow.cli.app import app
 from ferflow.errors import ModelError, ServiceError
-from ferflow.heatmap import overlay
+from ferflow.explain.heatmap import overlay
 from ferflow.labels import EMOTIONS
 from ferflow.serving.limits import Limits
 from ferflow.serving.metrics import Metrics, resident_bytes
@@ -333,14 +334,12 @@ def test_a_port_in_use_is_named_and_a_bad_export_is_found_before_it(export_folde
 
 
 def test_the_commands_defaults_are_those_of_the_service():
-    for command in (cli_serve.serve, cli_serve.app):
+    for command in (serve.serve, serve.app):
         options = inspect.signature(command).parameters
         defaults = {name: value for name, value in asdict(Limits()).items() if name in options}
         assert {name: options[name].default for name in defaults} == defaults
         assert options["host"].default == HOST
-    assert len(asdict(Limits())) == len(
-        asdict(Limits()).keys() & inspect.signature(cli_serve.serve).parameters
-    )
+    assert len(asdict(Limits())) == len(asdict(Limits()).keys() & inspect.signature(serve.serve).parameters)
 
 
 def test_listening_to_the_network_prints_a_warning(export_folder):

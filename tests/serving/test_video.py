@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from ferflow.cli import app
+from ferflow.cli.app import app
 from ferflow.errors import FerflowError, OutputError, SourceError
 from ferflow.labels import EMOTIONS
 from ferflow.serving import clip

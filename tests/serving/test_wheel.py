@@ -79,7 +79,7 @@ def test_the_installed_wheel_predicts_without_the_repository_and_starts_fast(
 ):
     photo = write_photo(tmp_path / "photo.png", photo_of([(40, 60, 144), (280, 150, 144)]))
     code = (
-        "import sys\nsys.argv[0] = 'ferflow'\nimport ferflow\nfrom ferflow.cli import main\n"
+        "import sys\nsys.argv[0] = 'ferflow'\nimport ferflow\nfrom ferflow.cli.app import main\n"
         "try:\n    main()\nfinally:\n"
         "    heavy = {'tensorflow', 'keras', 'jax', 'mlflow', 'scipy', 'pandas', 'onnx', 'fastapi'}\n"
         "    print(ferflow.__file__, sorted(heavy & set(sys.modules)), sep='\\n')"

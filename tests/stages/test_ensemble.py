@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from ferflow import layout
-from ferflow.cli import app
+from ferflow import paths
+from ferflow.cli.app import app
 from ferflow.data.store import read_csv, write_arrays
 from ferflow.data.subsets import load_subset
 from ferflow.errors import DataError, ModelError
@@ -34,27 +34,27 @@ def _members(root: Path) -> list[Path]:
 
 def test_the_mean_of_two_networks_takes_the_place_of_training(repository):
     paths = [str(path) for path in _members(repository)]
-    (repository / layout.REPORTS).mkdir(exist_ok=True)
-    (repository / layout.REPORTS / "history.png").write_bytes(b"of a former training")
+    (repository / paths.REPORTS).mkdir(exist_ok=True)
+    (repository / paths.REPORTS / "history.png").write_bytes(b"of a former training")
     done = CliRunner().invoke(app, ["ensemble", *paths])
     assert done.exit_code == 0, done.output
-    images = load_subset(layout.SPLIT / "val.npz").images
+    images = load_subset(paths.SPLIT / "val.npz").images
     answers = [
         predict_probabilities(load_network(Path(path)), images, batch_size=8)
-        for path in (*paths, layout.MODEL)
+        for path in (*paths, paths.MODEL)
     ]
     np.testing.assert_allclose(answers[2], (answers[0] + answers[1]) / 2, atol=1e-6)
-    report = json.loads((layout.REPORTS / "train.json").read_text())
+    report = json.loads((paths.REPORTS / "train.json").read_text())
     assert [member["file"] for member in report["members"]] == paths
     assert report["parameters"]["total"] == sum(member["parameters"] for member in report["members"])
-    assert len(read_csv(layout.REPORTS / "history.csv", ("epoch", "val_loss"))["epoch"]) == 0
-    assert not (layout.REPORTS / "history.png").exists()
+    assert len(read_csv(paths.REPORTS / "history.csv", ("epoch", "val_loss"))["epoch"]) == 0
+    assert not (paths.REPORTS / "history.png").exists()
     assert f"mean: validation {report['val_accuracy']:.2%}" in done.output
 
 
 def test_members_that_make_no_mean_are_refused(repository):
     first, second = _members(repository)
-    model = write_network(layout.MODEL)
+    model = write_network(paths.MODEL)
     refusals = [
         ([first], "two networks or more, 1 given"),
         ([first, first], "3.keras: named twice"),
@@ -67,18 +67,18 @@ def test_members_that_make_no_mean_are_refused(repository):
             ensemble.write_ensemble(
                 members,
                 _params(),
-                split_dir=layout.SPLIT,
-                model_path=layout.MODEL,
-                reports_dir=layout.REPORTS,
+                split_dir=paths.SPLIT,
+                model_path=paths.MODEL,
+                reports_dir=paths.REPORTS,
             )
     assert model.read_bytes() == before
-    assert not (layout.REPORTS / "train.json").exists()
+    assert not (paths.REPORTS / "train.json").exists()
 
 
 def _params():
     from ferflow.params import load_params
 
-    return load_params(layout.PARAMS)
+    return load_params(paths.PARAMS)
 
 
 def _probabilities(labels, share):
@@ -88,12 +88,12 @@ def _probabilities(labels, share):
 
 
 def test_stored_probabilities_are_scored_and_nothing_is_written(repository):
-    labels = np.concatenate([load_subset(layout.SPLIT / f"{name}.npz").labels for name in ("val", "test")])
+    labels = np.concatenate([load_subset(paths.SPLIT / f"{name}.npz").labels for name in ("val", "test")])
     for name, share in (("one", 0.5), ("two", 1.0)):
         write_arrays(repository / f"{name}.npz", {"flip": _probabilities(labels, share)})
     before = sorted(repository.rglob("*"))
     one, two, mean = ensemble.score_stored(
-        [Path("one.npz"), Path("two.npz")], view="flip", split_dir=layout.SPLIT
+        [Path("one.npz"), Path("two.npz")], view="flip", split_dir=paths.SPLIT
     )
     assert (two.val_accuracy, two.test_accuracy, two.leak_free_accuracy) == (1.0, 1.0, 1.0)
     assert one.val_accuracy == 1.0
@@ -113,7 +113,7 @@ def test_stored_probabilities_are_scored_and_nothing_is_written(repository):
 def test_stored_probabilities_of_something_else_are_refused(repository, arrays, message):
     write_arrays(repository / "one.npz", arrays)
     with pytest.raises(DataError, match=message):
-        ensemble.score_stored([Path("one.npz")], view="flip", split_dir=layout.SPLIT)
+        ensemble.score_stored([Path("one.npz")], view="flip", split_dir=paths.SPLIT)
 
 
 def test_networks_and_probabilities_do_not_mix(repository):
@@ -126,11 +126,11 @@ def test_networks_and_probabilities_do_not_mix(repository):
 def test_an_ensemble_is_evaluated_registered_and_exported(tmp_path):
     write_repository(tmp_path, "train.epochs=1", "train.warmup_epochs=0.0", "registry.class_floor=0.0")
     for seed in (1, 2):
-        params = (tmp_path / layout.PARAMS).read_text()
-        (tmp_path / layout.PARAMS).write_text(params.replace("seed: 20131", f"seed: {seed}"))
+        params = (tmp_path / paths.PARAMS).read_text()
+        (tmp_path / paths.PARAMS).write_text(params.replace("seed: 20131", f"seed: {seed}"))
         run(tmp_path, "train", FERFLOW_TRACKING="off")
-        (tmp_path / layout.MODEL).rename(tmp_path / "models" / f"{seed}.keras")
-        (tmp_path / layout.PARAMS).write_text(params)
+        (tmp_path / paths.MODEL).rename(tmp_path / "models" / f"{seed}.keras")
+        (tmp_path / paths.PARAMS).write_text(params)
     run(tmp_path, "ensemble", "models/1.keras", "models/2.keras")
     run(tmp_path, "evaluate")
     printed = run(tmp_path, "register")

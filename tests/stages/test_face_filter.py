@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from numpy.random import PCG64, Generator
 
-from ferflow.data.clutter import draw_clutter
-from ferflow.data.drawing import draw_face
-from ferflow.data.expressions import random_expression
-from ferflow.data.face_traits import random_identity, random_view
+from ferflow.data.drawn.clutter import draw_clutter
+from ferflow.data.drawn.drawing import draw_face
+from ferflow.data.drawn.expressions import random_expression
+from ferflow.data.drawn.face_traits import random_identity, random_view
 from ferflow.data.store import ImageTable, pixel_hashes, read_csv
 from ferflow.errors import DataError, DetectorError
 from ferflow.labels import IMAGE_SIZE

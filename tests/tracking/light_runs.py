@@ -9,9 +9,18 @@ import sys
 from pathlib import Path
 
 from ferflow.tracking import names
-from ferflow.tracking.journal import EVALUATED, Journal, Record, Subset, Value, create_journal, new_key, now
-from ferflow.tracking.sent import Budget
-from ferflow.tracking.upload import send
+from ferflow.tracking.outbox.journal import (
+    EVALUATED,
+    Journal,
+    Record,
+    Subset,
+    Value,
+    create_journal,
+    new_key,
+    now,
+)
+from ferflow.tracking.outbox.sent import Budget
+from ferflow.tracking.outbox.upload import send
 
 EPOCHS = 5
 

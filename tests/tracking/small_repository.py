@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ferflow import layout
+from ferflow import paths
 from ferflow.data.store import write_arrays
 from ferflow.profiles import write_profile
 from tests.conftest import REPOSITORY
@@ -26,18 +26,18 @@ def write_repository(root: Path, *changes: str) -> None:
         root: The folder.
         changes: Parameters besides those of a tiny network, such as `train.epochs=3`.
     """
-    write_split(root / layout.SPLIT)
+    write_split(root / paths.SPLIT)
     random = np.random.default_rng(1)
     for name, number in (("train", 40), ("val", 14)):
         write_arrays(
-            root / layout.SPLIT / f"{name}.npz",
+            root / paths.SPLIT / f"{name}.npz",
             {
                 "images": random.integers(0, 256, (number, 48, 48), dtype=np.uint8),
                 "labels": (np.arange(number) % 7).astype(np.uint8),
             },
         )
     write_profile(
-        "sample", [*_CHANGES, *changes], profiles=REPOSITORY / "profiles", target=root / layout.PARAMS
+        "sample", [*_CHANGES, *changes], profiles=REPOSITORY / "profiles", target=root / paths.PARAMS
     )
 
 

@@ -11,7 +11,7 @@ from sklearn.metrics import f1_score
 
 from ferflow.data.store import read_csv
 from ferflow.tracking import names
-from ferflow.tracking.paired import Predictions, read_predictions
+from ferflow.tracking.comparison.paired import Predictions, read_predictions
 from ferflow.tracking.store import experiment_id
 from ferflow.tracking.tracked_run import TrackedRun, get_run
 

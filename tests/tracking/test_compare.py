@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from ferflow.cli import app
+from ferflow.cli.app import app
 from ferflow.errors import TrackingError
-from ferflow.tracking.compare import compare, headline, in_text
-from ferflow.tracking.compare_page import compared_confusions, write_comparison
-from ferflow.tracking.compare_plots import confusion_shares, plot_confusion_difference, plot_curves
-from ferflow.tracking.compared_run import ComparedRun, load_runs
-from ferflow.tracking.paired import PairedTest
-from ferflow.tracking.pairs import difference_interval, holm, pair_table, paired_tests
+from ferflow.tracking.comparison.compare import compare, headline, in_text
+from ferflow.tracking.comparison.compare_page import compared_confusions, write_comparison
+from ferflow.tracking.comparison.compare_plots import confusion_shares, plot_confusion_difference, plot_curves
+from ferflow.tracking.comparison.compared_run import ComparedRun, load_runs
+from ferflow.tracking.comparison.paired import PairedTest
+from ferflow.tracking.comparison.pairs import difference_interval, holm, pair_table, paired_tests
 from ferflow.tracking.store import DATABASE, experiment_id
 from ferflow.tracking.store import client as store_client
 from ferflow.tracking.tracked_run import newest_runs

@@ -81,4 +81,4 @@ def test_two_syncs_at_once_send_each_run_once(embedded: Path):
     assert "not sent" not in "".join(printed)
 
 
-_SYNC = "import sys; sys.argv = ['ferflow', 'track', 'sync']; from ferflow.cli import main; main()"
+_SYNC = "import sys; sys.argv = ['ferflow', 'track', 'sync']; from ferflow.cli.app import main; main()"

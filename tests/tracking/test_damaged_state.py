@@ -9,11 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ferflow import cli_tracking
+from ferflow.cli import tracking
 from ferflow.errors import TrackingError
 from ferflow.params import Params
-from ferflow.tracking import names, store, sync
-from ferflow.tracking.journal import (
+from ferflow.tracking import names, store
+from ferflow.tracking.outbox import sync
+from ferflow.tracking.outbox.journal import (
     KILLED,
     Journal,
     Record,
@@ -22,9 +23,9 @@ from ferflow.tracking.journal import (
     close_killed,
     create_journal,
 )
-from ferflow.tracking.recording import recorded_training
-from ferflow.tracking.sent import Budget, Sent, is_complete
-from ferflow.tracking.upload import send
+from ferflow.tracking.outbox.recording import recorded_training
+from ferflow.tracking.outbox.sent import Budget, Sent, is_complete
+from ferflow.tracking.outbox.upload import send
 from tests.tracking.light_runs import EPOCHS, light_run
 from tests.tracking.test_upload import assert_is_whole_and_single, runs_of
 
@@ -117,12 +118,12 @@ def test_lost_notes_are_rebuilt_from_the_store(content, embedded: Path, monkeypa
     run_id = send(Path(), journal, Budget())
     path = journal.folder / "sent.json"
     path.unlink() if content is None else path.write_bytes(content)
-    cli_tracking.sync()
+    tracking.sync()
     assert "sent to sqlite:///" in capsys.readouterr().out
     assert is_complete(journal)
     assert [run.info.run_id for run in runs_of(embedded)] == [run_id]
     assert_is_whole_and_single(embedded, journal)
-    cli_tracking.sync()
+    tracking.sync()
     assert "has all 1 runs" in capsys.readouterr().out
 
 
@@ -133,7 +134,7 @@ def test_a_store_that_lost_its_runs_gets_them_again(
     journal = light_run(Path(), "lost")
     send(Path(), journal, Budget())
     (embedded / store.DATABASE).write_bytes(migrated_database.read_bytes())
-    cli_tracking.sync()
+    tracking.sync()
     assert f"{journal.key}  sent to" in capsys.readouterr().out
     (run,) = runs_of(embedded)
     assert run.data.metrics["loss"] == 1 / EPOCHS

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ferflow import cli_registry, cli_tracking
+from ferflow.cli import registry, tracking
 from ferflow.errors import TrackingError
 from ferflow.tracking import store
 from ferflow.tracking.address import check_address, shown
@@ -100,12 +100,12 @@ def test_each_answer_has_its_own_cure(name: str, tmp_path: Path, monkeypatch):
 @pytest.mark.parametrize(
     "command",
     [
-        cli_registry.list_versions,
-        cli_registry.rollback,
-        lambda: cli_registry.compare(runs=None, last=2, output=Path("page.html")),
-        lambda: cli_registry.ui(port=5000),
-        lambda: cli_registry.register(run="abcd", force=False, params=_PARAMS),
-        cli_tracking.sync,
+        registry.list_versions,
+        registry.rollback,
+        lambda: registry.compare(runs=None, last=2, output=Path("page.html")),
+        lambda: registry.ui(port=5000),
+        lambda: registry.register(run="abcd", force=False, params=_PARAMS),
+        tracking.sync,
     ],
     ids=["registry list", "registry rollback", "compare", "ui", "register", "track sync"],
 )

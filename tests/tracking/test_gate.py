@@ -9,8 +9,8 @@ import pytest
 
 from ferflow.errors import DataError
 from ferflow.labels import EMOTIONS
-from ferflow.tracking.gate import PROMOTED, Contender, Outcome, Rules, decide
-from ferflow.tracking.paired import Predictions, paired_test, read_predictions
+from ferflow.tracking.comparison.paired import Predictions, paired_test, read_predictions
+from ferflow.tracking.registry.gate import PROMOTED, Contender, Outcome, Rules, decide
 from tests.tracking.stored_runs import COSTS, DIGEST, PREDICTIONS, predictions
 
 RULES = Rules(class_floor=0.0, significance=0.05, equal_margin=0.03)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ferflow.errors import OutputError, TrackingError
-from ferflow.tracking.journal import (
+from ferflow.tracking.outbox.journal import (
     FAILED,
     KILLED,
     RUNNING,

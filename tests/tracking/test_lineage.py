@@ -8,20 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from ferflow import layout
+from ferflow import paths
 from ferflow.sqlite_url import sqlite_url
 from ferflow.tracking import lineage, names
-from ferflow.tracking.figures import test_metrics as metrics_of
-from ferflow.tracking.journal import FAILED, KILLED, TRAINED, Record, Value, create_journal
-from ferflow.tracking.record import State
-from ferflow.tracking.resumed import seconds_before
+from ferflow.tracking.outbox.figures import test_metrics as metrics_of
+from ferflow.tracking.outbox.journal import FAILED, KILLED, TRAINED, Record, Value, create_journal
+from ferflow.tracking.outbox.record import State
+from ferflow.tracking.outbox.resumed import seconds_before
 from tests.conftest import REPOSITORY
 
 
 @pytest.fixture
 def outputs(tmp_path: Path) -> Path:
     """A folder with something in the place of each output of each stage."""
-    for stage in layout.STAGES.values():
+    for stage in paths.STAGES.values():
         for output in stage.outputs:
             path = tmp_path / "repository" / output
             if path.suffix:
@@ -35,20 +35,20 @@ def outputs(tmp_path: Path) -> Path:
 
 def test_a_step_knows_what_the_steps_before_it_wrote(outputs: Path, tmp_path: Path):
     expected = lineage.stage_digests(outputs, lineage.STAGES)
-    assert set(expected) == {names.tag_of_stage(stage) for stage in layout.STAGES}
+    assert set(expected) == {names.tag_of_stage(stage) for stage in paths.STAGES}
     pod = tmp_path / "pod"
-    shutil.copytree(outputs / layout.REPORTS, pod / layout.REPORTS)
+    shutil.copytree(outputs / paths.REPORTS, pod / paths.REPORTS)
     for name in ("download", "face-filter", "split", "train"):
-        stage = layout.STAGES[name]
-        lineage.note_stage(pod / layout.REPORTS, name, {path: outputs / path for path in stage.outputs})
-    shutil.copytree(outputs / layout.SPLIT, pod / layout.SPLIT)
+        stage = paths.STAGES[name]
+        lineage.note_stage(pod / paths.REPORTS, name, {path: outputs / path for path in stage.outputs})
+    shutil.copytree(outputs / paths.SPLIT, pod / paths.SPLIT)
     assert lineage.stage_digests(pod, lineage.STAGES) == expected
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1]", '{"download": 7}'])
 def test_damaged_notes_of_a_step_are_no_error(content: str, tmp_path: Path):
-    (tmp_path / layout.REPORTS).mkdir()
-    (tmp_path / layout.REPORTS / lineage.NOTES).write_text(content)
+    (tmp_path / paths.REPORTS).mkdir()
+    (tmp_path / paths.REPORTS / lineage.NOTES).write_text(content)
     assert lineage.stage_digests(tmp_path, lineage.STAGES) == {}
 
 

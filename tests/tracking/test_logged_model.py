@@ -18,8 +18,8 @@ from ferflow.model.network import build_network
 from ferflow.model.prediction import predict_probabilities
 from ferflow.model.saving import save_network
 from ferflow.params import ModelParams
-from ferflow.tracking.journal import Record
-from ferflow.tracking.logged_model import calling, name_in_store, write_model
+from ferflow.tracking.outbox.journal import Record
+from ferflow.tracking.outbox.logged_model import calling, name_in_store, write_model
 from tests.conftest import REPOSITORY
 
 # Loads a model with the installed ferflow out of reach, and prints what it answers and which one it used.

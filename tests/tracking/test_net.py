@@ -16,11 +16,12 @@ import pytest
 
 from ferflow.errors import FerflowError
 from ferflow.params import Params
-from ferflow.tracking import lineage, names, recording, scoring, store, sweep_runs, sync
-from ferflow.tracking.journal import Journal, all_journals
-from ferflow.tracking.net import reason_of, sheltered
-from ferflow.tracking.recording import recorded_training
-from ferflow.tracking.sent import is_complete
+from ferflow.tracking import lineage, names, store
+from ferflow.tracking.outbox import recording, scoring, sweep_runs, sync
+from ferflow.tracking.outbox.journal import Journal, all_journals
+from ferflow.tracking.outbox.net import reason_of, sheltered
+from ferflow.tracking.outbox.recording import recorded_training
+from ferflow.tracking.outbox.sent import is_complete
 from tests.tracking.light_runs import light_run
 from tests.tracking.misbehaving import answer, misbehaving
 

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ferflow import layout
+from ferflow import paths
 from ferflow.data.store import read_arrays, read_csv
 from ferflow.files import sha256_of
 from ferflow.tracking import names, store
-from ferflow.tracking.journal import Journal, all_journals
-from ferflow.tracking.sent import Sent
+from ferflow.tracking.outbox.journal import Journal, all_journals
+from ferflow.tracking.outbox.sent import Sent
 from tests.source_files import encoded
 from tests.tracking.servers import MlflowServer
 from tests.tracking.small_repository import everything_of, run, start, write_repository
@@ -54,7 +54,7 @@ def story(migrated_database: Path, tmp_path_factory: pytest.TempPathFactory):
     root, server = folder / "repository", MlflowServer(folder / "server", migrated_database)
     write_repository(root, f"train.epochs={_EPOCHS}")
     noise = np.random.default_rng(2).integers(0, 256, _LARGE, dtype=np.uint8)
-    (root / layout.REPORTS).mkdir()
+    (root / paths.REPORTS).mkdir()
     (root / _ARTIFACT).write_bytes(encoded(noise, ".png"))
     settings = {"MLFLOW_TRACKING_URI": server.uri}
     try:
@@ -111,7 +111,7 @@ def test_training_ends_well_and_says_in_one_line_that_it_is_not_tracked(story: S
     assert "connection refused" in line
     assert line.endswith(_CURE)
     assert "Traceback" not in story.trained
-    assert (story.root / layout.MODEL).is_file()
+    assert (story.root / paths.MODEL).is_file()
 
 
 def test_evaluate_ends_well_on_a_full_disk_and_says_so_in_one_line(story: Story):
@@ -122,7 +122,7 @@ def test_evaluate_ends_well_on_a_full_disk_and_says_so_in_one_line(story: Story)
     # It was the artifact that did not fit, after what goes to the database.
     assert story.sent_before_full.subsets == ["train", "val", "test"]
     assert story.sent_before_full.files == {}
-    assert (story.root / layout.REPORTS / "metrics.json").is_file()
+    assert (story.root / paths.REPORTS / "metrics.json").is_file()
 
 
 def test_sync_completes_one_finished_run(story: Story, only_run: Any):
@@ -133,7 +133,7 @@ def test_sync_completes_one_finished_run(story: Story, only_run: Any):
 
 def test_every_epoch_is_there_once(story: Story, client: Any, only_run: Any):
     values = everything_of(client, only_run.info.run_id)
-    with (story.root / layout.REPORTS / "history.csv").open() as stream:
+    with (story.root / paths.REPORTS / "history.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == _EPOCHS
     for name in names.EPOCH_METRICS:
@@ -159,9 +159,9 @@ def test_the_one_logged_model_gives_the_probabilities_of_the_evaluation(
     (output,) = only_run.outputs.model_outputs
     assert (output.model_id, model.status.value) == (model.model_id, "READY")
     loaded = mlflow.pyfunc.load_model(f"models:/{model.model_id}")
-    images = read_arrays(story.root / layout.SPLIT / "test.npz", ("images",))["images"]
+    images = read_arrays(story.root / paths.SPLIT / "test.npz", ("images",))["images"]
     answers = loaded.predict(images)
-    written = read_csv(story.root / layout.REPORTS / "predictions.csv", ("file", "predicted"))
+    written = read_csv(story.root / paths.REPORTS / "predictions.csv", ("file", "predicted"))
     for column in (name for name in written if name.startswith("p_")):
         assert np.abs(answers[column].to_numpy() - written[column].astype(float)).max() <= 1e-5
     assert answers["label"].tolist() == written["predicted"].tolist()
@@ -169,10 +169,10 @@ def test_the_one_logged_model_gives_the_probabilities_of_the_evaluation(
 
 def test_the_run_says_where_it_comes_from(story: Story, only_run: Any):
     tags = only_run.data.tags
-    split = story.root / layout.SPLIT
+    split = story.root / paths.SPLIT
     assert tags[names.TAG_TEST] == sha256_of(split / "test.npz")
     assert tags[names.TAG_SPLIT] == sha256_of(split / "manifest.csv")
-    assert tags[names.TAG_MODEL] == sha256_of(story.root / layout.MODEL)
+    assert tags[names.TAG_MODEL] == sha256_of(story.root / paths.MODEL)
     assert tags[names.TAG_PROFILE] == "sample"
     assert tags[names.TAG_BACKEND].startswith("keras ")
     assert "cores" in tags[names.TAG_HARDWARE]

@@ -12,17 +12,18 @@ from typing import Any
 import pytest
 from mlflow.entities import ViewType
 
-from ferflow import layout
+from ferflow import paths
 from ferflow.errors import ModelError
 from ferflow.files import sha256_of
 from ferflow.params import Params, load_params
 from ferflow.stages import evaluate, train
-from ferflow.tracking import names, store, sync
-from ferflow.tracking.journal import JOURNALS, all_journals
-from ferflow.tracking.recording import recorded_training
-from ferflow.tracking.scoring import record_evaluation, send_reports
-from ferflow.tracking.sent import is_complete
-from ferflow.tracking.system import Sampler, cpu_times, cpu_use
+from ferflow.tracking import names, store
+from ferflow.tracking.outbox import sync
+from ferflow.tracking.outbox.journal import JOURNALS, all_journals
+from ferflow.tracking.outbox.recording import recorded_training
+from ferflow.tracking.outbox.scoring import record_evaluation, send_reports
+from ferflow.tracking.outbox.sent import is_complete
+from ferflow.tracking.outbox.system import Sampler, cpu_times, cpu_use
 from tests.full_disk import file_size_limit
 from tests.tracking.small_repository import write_repository
 
@@ -35,7 +36,7 @@ def _row(epoch: int) -> dict[str, float]:
 def params(embedded: Path) -> Params:
     """Of the small repository at `embedded`, two epochs long."""
     write_repository(embedded, "train.epochs=2")
-    return load_params(embedded / layout.PARAMS)
+    return load_params(embedded / paths.PARAMS)
 
 
 def runs_of(root: Path) -> list[Any]:
@@ -111,12 +112,12 @@ class _Trained:
         self.params = params
 
     def train(self) -> None:
-        reports, checkpoints = self.root / layout.REPORTS, self.root / layout.CHECKPOINTS
+        reports, checkpoints = self.root / paths.REPORTS, self.root / paths.CHECKPOINTS
         with recorded_training(self.root, self.params) as on_epoch:
             train.run(
                 self.params,
-                split_dir=self.root / layout.SPLIT,
-                model_path=self.root / layout.MODEL,
+                split_dir=self.root / paths.SPLIT,
+                model_path=self.root / paths.MODEL,
                 reports_dir=reports,
                 checkpoint_dir=checkpoints,
                 on_epoch=on_epoch,
@@ -127,9 +128,9 @@ class _Trained:
         params = self.params.model_copy(update={"evaluate": evaluated})
         evaluate.run(
             params.evaluate,
-            split_dir=self.root / layout.SPLIT,
-            model_path=self.root / layout.MODEL,
-            reports_dir=self.root / layout.REPORTS,
+            split_dir=self.root / paths.SPLIT,
+            model_path=self.root / paths.MODEL,
+            reports_dir=self.root / paths.REPORTS,
         )
         record_evaluation(self.root, params)
         return params
@@ -191,7 +192,7 @@ def test_a_run_that_went_on_from_a_killed_one_has_all_epochs(trained: _Trained):
 
 def test_a_network_that_the_reports_are_not_about_is_one_line(trained: _Trained, capsys):
     trained.evaluate()
-    (trained.root / layout.MODEL).write_bytes(b"another")
+    (trained.root / paths.MODEL).write_bytes(b"another")
     record_evaluation(trained.root, trained.params)
     assert "the evaluation is not tracked" in capsys.readouterr().err
     assert len(runs_of(trained.root)) == 1
@@ -210,7 +211,7 @@ def test_without_mlflow_the_stages_work_and_the_run_waits(
     assert all("MLflow is not installed" in line and "ferflow track sync" in line for line in lines)
     (journal,) = all_journals(embedded)
     kept = journal.files / names.REPORTS / "report.html"
-    assert sha256_of(kept) == sha256_of(embedded / layout.REPORTS / "report.html")
+    assert sha256_of(kept) == sha256_of(embedded / paths.REPORTS / "report.html")
     assert sync.sync(embedded) == ([journal.key], {})
     assert [run.info.status for run in runs_of(embedded)] == ["FINISHED"]
 
@@ -222,13 +223,13 @@ def test_later_reports_do_not_replace_those_that_wait(embedded: Path, params: Pa
         patch.setitem(sys.modules, "mlflow", None)
         trained.train()
         trained.evaluate()
-        first = sha256_of(embedded / layout.REPORTS / "predictions.csv")
+        first = sha256_of(embedded / paths.REPORTS / "predictions.csv")
         trained.evaluate(test_time_augmentation="flip")
     sync.sync(embedded)
     runs = runs_of(embedded)
     client = store.client(embedded)
     digests = {sha256_of(Path(client.download_artifacts(run.info.run_id, names.PREDICTIONS))) for run in runs}
-    assert digests == {first, sha256_of(embedded / layout.REPORTS / "predictions.csv")}
+    assert digests == {first, sha256_of(embedded / paths.REPORTS / "predictions.csv")}
     assert len(digests) == 2
 
 
@@ -296,7 +297,7 @@ def test_a_busy_process_shows_in_its_share():
 
 
 def test_gpus_are_sampled_where_nvidia_has_a_tool(tmp_path: Path, monkeypatch):
-    from ferflow.tracking.system import gpu_use
+    from ferflow.tracking.outbox.system import gpu_use
 
     tool = tmp_path / "nvidia-smi"
     tool.write_text("#!/bin/sh\necho '87, 1024, 250.5'\necho '3, 12, [N/A]'\n")

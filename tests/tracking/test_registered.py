@@ -9,12 +9,12 @@ import pytest
 from mlflow.entities import LoggedModelOutput, Param
 from typer.testing import CliRunner
 
-from ferflow.cli import app
+from ferflow.cli.app import app
 from ferflow.errors import DataError, FerflowError, TrackingError
 from ferflow.files import sha256_of
 from ferflow.serving.export_folder import read_description
 from ferflow.tracking import names
-from ferflow.tracking.registered import fetch_network, fetch_reports, find_version, lineage_of
+from ferflow.tracking.registry.registered import fetch_network, fetch_reports, find_version, lineage_of
 from ferflow.tracking.store import client as store_client
 from ferflow.tracking.store import experiment_id
 from tests.exports import VIEWS, write_scored_network

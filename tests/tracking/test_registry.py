@@ -11,13 +11,14 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
-from ferflow.cli import app
+from ferflow.cli.app import app
 from ferflow.errors import TrackingError
 from ferflow.model.views import NUM_VIEWS as VIEWS_OF_THE_NETWORK
-from ferflow.tracking import aliases, names, registry, tracked_run
-from ferflow.tracking.aliases import rollback, versions
-from ferflow.tracking.gate import Rules
-from ferflow.tracking.registry import register
+from ferflow.tracking import names, tracked_run
+from ferflow.tracking.registry import aliases, registry
+from ferflow.tracking.registry.aliases import rollback, versions
+from ferflow.tracking.registry.gate import Rules
+from ferflow.tracking.registry.registry import register
 from ferflow.tracking.store import client as store_client
 from tests.conftest import REPOSITORY
 from tests.tracking.stored_runs import store_run

@@ -8,11 +8,12 @@ import time
 import pytest
 
 from ferflow.errors import TrackingError
-from ferflow.tracking import aliases, names, registry_lock
-from ferflow.tracking.gate import Rules
-from ferflow.tracking.registry import register
-from ferflow.tracking.registry_lock import LOCK, TAG_HOLDER
-from ferflow.tracking.registry_lock import registry_lock as held
+from ferflow.tracking import names
+from ferflow.tracking.registry import aliases, registry_lock
+from ferflow.tracking.registry.gate import Rules
+from ferflow.tracking.registry.registry import register
+from ferflow.tracking.registry.registry_lock import LOCK, TAG_HOLDER
+from ferflow.tracking.registry.registry_lock import registry_lock as held
 from ferflow.tracking.store import client as store_client
 from tests.tracking.stored_runs import store_run
 

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from ferflow import cli_registry, cli_tracking
+from ferflow.cli import registry, tracking
 from ferflow.errors import TrackingError
 from ferflow.tracking import names, relocation, store
-from ferflow.tracking.gate import Rules
-from ferflow.tracking.journal import all_journals
-from ferflow.tracking.registry import register
-from ferflow.tracking.sent import Budget, is_complete
+from ferflow.tracking.outbox.journal import all_journals
+from ferflow.tracking.outbox.sent import Budget, is_complete
+from ferflow.tracking.outbox.upload import send
+from ferflow.tracking.registry.gate import Rules
+from ferflow.tracking.registry.registry import register
 from ferflow.tracking.tracked_run import predictions_of
 from ferflow.tracking.ui import server_command
-from ferflow.tracking.upload import send
 from tests.tracking.light_runs import light_run
 from tests.tracking.stored_runs import store_run
 
@@ -69,10 +69,10 @@ def _use(root: Path, monkeypatch, capsys) -> None:
     )
     assert (Path(path) / "MLmodel").is_file()
     assert model.artifact_location.startswith((root / store.ARTIFACTS).resolve().as_uri())
-    cli_registry.compare(runs=["medium", "full"], last=2, output=root / "page.html")
-    cli_registry.register(run="full", force=False, params=Path(__file__).parents[2] / "params.yaml")
+    registry.compare(runs=["medium", "full"], last=2, output=root / "page.html")
+    registry.register(run="full", force=False, params=Path(__file__).parents[2] / "params.yaml")
     assert "champion: version 2" in capsys.readouterr().out
-    cli_tracking.sync()
+    tracking.sync()
     assert "nothing to send" in capsys.readouterr().out
     fresh = light_run(Path(), "here")
     run_id = send(Path(), fresh, Budget())

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import typer
 
-from ferflow import cli_tracking
+from ferflow.cli import tracking
 from ferflow.errors import TrackingError
 from ferflow.tracking import names, store
-from ferflow.tracking.journal import Journal
-from ferflow.tracking.sent import Budget, Former, Sent, is_complete
-from ferflow.tracking.upload import send
+from ferflow.tracking.outbox.journal import Journal
+from ferflow.tracking.outbox.sent import Budget, Former, Sent, is_complete
+from ferflow.tracking.outbox.upload import send
 from tests.tracking.light_runs import light_run
 from tests.tracking.test_upload import assert_is_whole_and_single
 
@@ -42,7 +42,7 @@ def other(migrated_database: Path, tmp_path: Path) -> str:
 def test_a_store_that_cannot_be_asked_is_not_vouched_for(sent: Journal, uri: str, monkeypatch, capsys):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     with pytest.raises(TrackingError):
-        cli_tracking.sync()
+        tracking.sync()
     assert "has all" not in capsys.readouterr().out
 
 
@@ -50,13 +50,13 @@ def test_runs_of_the_own_store_are_sent_whole_to_another_one(
     sent: Journal, other: str, embedded: Path, monkeypatch, capsys
 ):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", other)
-    cli_tracking.sync()
+    tracking.sync()
     assert f"{sent.key}  sent to {other}" in capsys.readouterr().out
     assert_is_whole_and_single(embedded, sent)
-    cli_tracking.sync()
+    tracking.sync()
     assert f"nothing to send: {other} has all 1 runs" in capsys.readouterr().out
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    cli_tracking.sync()
+    tracking.sync()
     assert "has all 1 runs" in capsys.readouterr().out
     assert_is_whole_and_single(embedded, sent)
     assert is_complete(sent)
@@ -69,11 +69,11 @@ def test_runs_of_a_third_store_are_named_with_their_place(sent: Journal, other: 
     notes.save(sent)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", other)
     with pytest.raises(typer.Exit):
-        cli_tracking.sync()
+        tracking.sync()
     printed = capsys.readouterr().out
     assert f"{sent.key}  not sent: only https://third.example ferflow has its files" in printed
     assert "has all" not in printed
-    cli_tracking.status()
+    tracking.status()
     assert "sent to https://third.example ferflow" in capsys.readouterr().out
 
 
@@ -90,6 +90,6 @@ def test_notes_keep_what_each_place_has():
 
 def test_nothing_is_claimed_where_nothing_is_written_here(embedded: Path, monkeypatch, capsys):
     monkeypatch.chdir(embedded)
-    cli_tracking.sync()
+    tracking.sync()
     assert "no run that ended is written here" in capsys.readouterr().out
     assert names.EXPERIMENT in {entry.name for entry in store.client(Path()).search_experiments()}

@@ -17,9 +17,9 @@ import pytest
 
 from ferflow.errors import TrackingError
 from ferflow.tracking import names, ui
-from ferflow.tracking.aliases import rollback
-from ferflow.tracking.gate import Rules
-from ferflow.tracking.registry import register
+from ferflow.tracking.registry.aliases import rollback
+from ferflow.tracking.registry.gate import Rules
+from ferflow.tracking.registry.registry import register
 from ferflow.tracking.store import DATABASE, experiment_id
 from ferflow.tracking.store import client as store_client
 from ferflow.tracking.tracked_run import newest_runs

@@ -14,10 +14,10 @@ from mlflow.entities import ViewType
 
 from ferflow.errors import TrackingError
 from ferflow.tracking import names, store
-from ferflow.tracking.journal import KILLED, RUNNING, Journal, Record, Value, create_journal
-from ferflow.tracking.sent import Budget, is_complete
-from ferflow.tracking.sync import deliver, sync
-from ferflow.tracking.upload import send
+from ferflow.tracking.outbox.journal import KILLED, RUNNING, Journal, Record, Value, create_journal
+from ferflow.tracking.outbox.sent import Budget, is_complete
+from ferflow.tracking.outbox.sync import deliver, sync
+from ferflow.tracking.outbox.upload import send
 from tests.tracking.breaking_link import BreakingLink
 from tests.tracking.light_runs import EPOCHS, light_run
 

@@ -13,10 +13,10 @@ from ferflow.model.network import build_network
 from ferflow.model.saving import save_network
 from ferflow.params import Params
 from ferflow.tracking import names, store
-from ferflow.tracking.journal import Journal
-from ferflow.tracking.logged_model import NETWORK, calling
-from ferflow.tracking.sent import Budget
-from ferflow.tracking.upload import send
+from ferflow.tracking.outbox.journal import Journal
+from ferflow.tracking.outbox.logged_model import NETWORK, calling
+from ferflow.tracking.outbox.sent import Budget
+from ferflow.tracking.outbox.upload import send
 from tests.tracking.breaking_link import BreakingLink
 from tests.tracking.light_runs import light_run
 

@@ -13,7 +13,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ferflow import layout
+from ferflow import paths
 from ferflow.cluster import figures
 from ferflow.cluster.exits import readable
 from ferflow.cluster.sections import check_section, parse_params
@@ -22,8 +22,8 @@ from ferflow.errors import TrackingError
 from ferflow.files import atomic_directory
 from ferflow.params import DownloadParams, FaceFilterParams, SplitParams
 from ferflow.progress import say
-from ferflow.tracking.journal import JOURNALS
 from ferflow.tracking.lineage import note_stage
+from ferflow.tracking.outbox.journal import JOURNALS
 
 
 class DataSections(NamedTuple):
@@ -65,7 +65,7 @@ def download(seed: int, download: str, *, raw: str, reports: str, summary: str) 
             output_dir=Path(raw),
             report_path=folder / "download.json",
         )
-        _note(folder, "download", {layout.RAW: raw})
+        _note(folder, "download", {paths.RAW: raw})
     figures.write_text(
         Path(summary), figures.count_table(f"{report.num_images:,} images of {report.source}", report.images)
     )
@@ -83,7 +83,7 @@ def face_filter(face_filter: str, *, raw: str, earlier: str, filtered: str, repo
         output_dir=Path(filtered),
         reports_dir=Path(reports),
     )
-    _note(Path(reports), "face-filter", {layout.FILTERED: filtered})
+    _note(Path(reports), "face-filter", {paths.FILTERED: filtered})
     figures.write_pictures(
         Path(page), title="Images without a face", pictures=[Path(reports) / "dropped.png"]
     )
@@ -113,7 +113,7 @@ def split(
         output_dir=Path(output),
         reports_dir=Path(reports),
     )
-    _note(Path(reports), "split", {layout.SPLIT: output})
+    _note(Path(reports), "split", {paths.SPLIT: output})
     figures.write_text(Path(summary), figures.count_table(f"Split by scheme {report.scheme}", report.subsets))
 
 
@@ -134,12 +134,12 @@ def train(
     Returns:
         What `train.json` holds.
     """
-    from ferflow import cli
+    from ferflow.cli import app
 
     with workspace(run, "train", params=params, split=split, reports=earlier):
-        cli.train()
-        _note(layout.REPORTS, "train", {layout.MODEL: str(layout.MODEL)})
-        hand_on(layout.MODEL, Path(model))
+        app.train()
+        _note(paths.REPORTS, "train", {paths.MODEL: str(paths.MODEL)})
+        hand_on(paths.MODEL, Path(model))
         _hand_reports_on(reports, journals)
     figures.write_pictures(Path(page), title="Training", pictures=[Path(reports) / "history.png"])
     return figures.read_report(Path(reports) / "train.json")
@@ -163,11 +163,11 @@ def evaluate(
     Returns:
         What `metrics.json` holds.
     """
-    from ferflow import cli
+    from ferflow.cli import app
 
     inputs = {"params": params, "split": split, "model": model, "reports": earlier}
     with workspace(run, "evaluate", journals=trained_journals, **inputs):
-        cli.evaluate()
+        app.evaluate()
         _hand_reports_on(reports, journals)
     hand_on(Path(reports) / "report.html", Path(page))
     return figures.read_report(Path(reports) / "metrics.json")
@@ -192,7 +192,7 @@ def register(
     Raises:
         TrackingError: There is no store that outlives the step.
     """
-    from ferflow import cli_registry
+    from ferflow.cli import registry
 
     store = os.environ.get("MLFLOW_TRACKING_URI")
     if not store:
@@ -204,7 +204,7 @@ def register(
     with workspace(run, "register", journals=scored_journals, **inputs) as root:
         printed = io.StringIO()
         with redirect_stdout(printed):
-            cli_registry.register(run=None, force=False, params=layout.PARAMS)
+            registry.register(run=None, force=False, params=paths.PARAMS)
         found = _mlflow_run(root)
     say(printed.getvalue().strip())
     kfp = f"\n\n[This run in Kubeflow]({run.link})" if run.link else ""
@@ -216,18 +216,18 @@ def register(
 
 def _note(reports: Path, stage: str, artifacts: dict[Path, str]) -> None:
     """Write down what a stage wrote: its artifacts, and its reports."""
-    places = {output: reports / output.name for output in layout.STAGES[stage].outputs}
+    places = {output: reports / output.name for output in paths.STAGES[stage].outputs}
     note_stage(reports, stage, places | {output: Path(path) for output, path in artifacts.items()})
 
 
 def _hand_reports_on(reports: str, journals: str) -> None:
-    hand_on(layout.REPORTS, Path(reports))
+    hand_on(paths.REPORTS, Path(reports))
     hand_on(JOURNALS, Path(journals))
 
 
 def _mlflow_run(root: Path) -> dict[str, str]:
     """The MLflow run that the newest journal was sent to."""
-    from ferflow.tracking.sync import statuses
+    from ferflow.tracking.outbox.sync import statuses
 
     sent = [status for status in statuses(root) if status.run_id]
     if not sent:

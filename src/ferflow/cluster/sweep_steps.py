@@ -9,7 +9,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from ferflow import layout
+from ferflow import paths
 from ferflow.cluster import figures
 from ferflow.cluster.exits import readable
 from ferflow.cluster.workspace import PipelineRun, hand_on, workspace
@@ -62,8 +62,8 @@ def tune_best(
     with workspace(run, "tune-best", params=params, split=split):
         # One trial is what the study has long had: no further one is begun.
         found = _tune(run, is_applied=True, trials=1)
-        hand_on(layout.PARAMS, Path(best))
-        hand_on(layout.REPORTS / FOLDER / "index.html", Path(page))
+        hand_on(paths.PARAMS, Path(best))
+        hand_on(paths.REPORTS / FOLDER / "index.html", Path(page))
     rows = "\n".join(f"| {key} | {value} |" for key, value in found["best_params"].items())
     figures.write_text(
         Path(summary),
@@ -76,12 +76,12 @@ def tune_best(
 def _tune(run: PipelineRun, *, is_applied: bool, trials: int | None) -> dict[str, Any]:
     import typer
 
-    from ferflow import cli_tune
+    from ferflow.cli import tune
 
     printed = io.StringIO()
     try:
         with redirect_stdout(printed):
-            cli_tune.tune(
+            tune.tune(
                 trials=trials,
                 timeout=None,
                 jobs=1,
@@ -91,7 +91,7 @@ def _tune(run: PipelineRun, *, is_applied: bool, trials: int | None) -> dict[str
                 is_applied=is_applied,
                 apply_to=None,
                 as_json=True,
-                params=layout.PARAMS,
+                params=paths.PARAMS,
             )
     except typer.Exit as stop:
         raise TuningError(

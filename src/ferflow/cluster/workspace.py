@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ferflow import layout
+from ferflow import paths
 from ferflow.files import atomic_directory, atomic_file, output_error
-from ferflow.tracking.journal import JOURNALS
+from ferflow.tracking.outbox.journal import JOURNALS
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,10 @@ def workspace(
     root = Path(temporary or Path(run.work_dir) / (run.run_id or "run") / step)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(params, root / layout.PARAMS)
+        shutil.copyfile(params, root / paths.PARAMS)
         if split is not None:
-            _link(Path(split), root / layout.SPLIT)
-        for source, target in ((model, layout.MODEL), (reports, layout.REPORTS), (journals, JOURNALS)):
+            _link(Path(split), root / paths.SPLIT)
+        for source, target in ((model, paths.MODEL), (reports, paths.REPORTS), (journals, JOURNALS)):
             if source is not None:
                 hand_on(Path(source), root / target)
     except OSError as error:

@@ -1,6 +1,6 @@
 """Encoded image files to 48x48 grey faces, by one rule.
 
-The rule: a picture as `ferflow.data.pictures` decodes it (upright, 8 bits a channel, transparency
+The rule: a picture as `ferflow.data.decoding.pictures` decodes it (upright, 8 bits a channel, transparency
 ignored); colour to grey by luma (ITU-R BT.601); the largest centred square; then resized to 48 px (by area
 where it shrinks, bilinear where it grows). A grey image of 48x48 keeps its pixels exactly.
 """
@@ -10,8 +10,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ferflow.data.picture_header import BadImageError
-from ferflow.data.pictures import decode_picture
+from ferflow.data.decoding.picture_header import BadImageError
+from ferflow.data.decoding.pictures import decode_picture
 from ferflow.data.store import Images
 from ferflow.labels import IMAGE_SIZE
 

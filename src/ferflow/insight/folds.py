@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ferflow import layout
+from ferflow import paths
 from ferflow.data.split import draw_groups
 from ferflow.data.store import Column, read_arrays, write_arrays
 from ferflow.data.subsets import LabelledImages
@@ -44,7 +44,7 @@ def fold_images(params: Params, *, root: Path, folds: int) -> HeldOut:
         ModelError: A network cannot be trained.
         OutputError: A file cannot be written.
     """
-    split_dir = root / layout.SPLIT
+    split_dir = root / paths.SPLIT
     manifest = read_manifest(split_dir)
     training, rows = load_rows(split_dir, "train", manifest)
     numbers = draw_folds(training.labels, manifest["group"][rows], folds=folds, seed=params.seed)

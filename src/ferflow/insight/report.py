@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ferflow import layout
+from ferflow import paths
 from ferflow.data.store import write_csv
 from ferflow.errors import OutputError
 from ferflow.files import atomic_directory, sha256_of, write_json
@@ -85,7 +85,7 @@ def write_insight(
 
     Args:
         params: Section `evaluate`; with folds also those of training.
-        root: Folder of the repository; what is read lies where `ferflow.layout` says.
+        root: Folder of the repository; what is read lies where `ferflow.paths` says.
         model_path: The network, a `.keras` file.
         output_dir: Folder that is replaced as a whole; one with other content is refused.
         folds: Number of trainings that bring the training images out of sample; None for none.
@@ -97,14 +97,14 @@ def write_insight(
         ModelError: The model is missing, damaged or gives no probabilities.
         OutputError: The folder holds something else, or cannot be written.
     """
+    from ferflow.insight.page import write_page
+    from ferflow.insight.plots import plot_examples, plot_slices, write_sheet
     from ferflow.reporting.comparison import origin_of
-    from ferflow.reporting.insight import write_page
-    from ferflow.reporting.insight_plots import plot_examples, plot_slices, write_sheet
     from ferflow.reporting.outline import read_report
 
     label_errors.check_cleanlab()
     _check_output(output_dir)
-    origin = origin_of(read_report(root / layout.REPORTS / "download.json"))
+    origin = origin_of(read_report(root / paths.REPORTS / "download.json"))
     found = analyse(params, root=root, model_path=model_path, folds=folds)
     with atomic_directory(output_dir) as folder:
         _write_errors(folder / "label_errors.csv", found)
@@ -121,12 +121,12 @@ def write_insight(
 
 def analyse(params: Params, *, root: Path, model_path: Path, folds: int | None = None) -> Insight:
     """Find likely label errors and hard slices; arguments and errors as of `write_insight`."""
-    split_dir = root / layout.SPLIT
+    split_dir = root / paths.SPLIT
     images, num_leaked = held_out.held_out_images(
         params.evaluate,
         split_dir=split_dir,
         model_path=model_path,
-        predictions_path=root / layout.REPORTS / "predictions.csv",
+        predictions_path=root / paths.REPORTS / "predictions.csv",
     )
     test = images.take(images.subsets == "test")
     accuracy = float(images.right().mean())
@@ -186,18 +186,18 @@ def _measure(test: HeldOut, manifest: Manifest, root: Path) -> tuple[list[Trait]
         return [], ["every trait: all test images are leaked"]
     found, left_out = traits.pixel_traits(test.images), []
     score = traits.face_score_trait(
-        root / layout.FILTERED / "index.csv", manifest["sha256"][test.rows], manifest["file"][test.rows]
+        root / paths.FILTERED / "index.csv", manifest["sha256"][test.rows], manifest["file"][test.rows]
     )
     if score is None:
-        left_out.append(f"face score: there is no {layout.FILTERED / 'index.csv'}")
+        left_out.append(f"face score: there is no {paths.FILTERED / 'index.csv'}")
     else:
         found.append(score)
-    detector = root / layout.RAW / "detector.onnx"
+    detector = root / paths.RAW / "detector.onnx"
     if detector.is_file():
         found += traits.pose_traits(test.images, detector)
     else:
         left_out.append(
-            f"turn and tilt of the head: there is no {layout.RAW / 'detector.onnx'} (YuNet), and the Haar "
+            f"turn and tilt of the head: there is no {paths.RAW / 'detector.onnx'} (YuNet), and the Haar "
             "cascades find no eyes and noses"
         )
     return [*found, traits.copies_trait(test.rows, manifest["group"])], left_out

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferflow.errors import ModelError
+from ferflow.explain.gradcam import explained
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
 from ferflow.model.backend import load_keras
-from ferflow.model.explain import explained
 from ferflow.model.views import NUM_VIEWS, MeanOverViews, Views
 
 keras = load_keras()

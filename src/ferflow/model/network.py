@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 from ferflow.errors import ModelError
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
-from ferflow.layout import BUILT_IN
 from ferflow.model.backend import load_keras
 from ferflow.model.packed import read_packed, trained_params
 from ferflow.model.residual import residual_backbone
 from ferflow.params import BUILT_IN_WEIGHTS, ModelParams
+from ferflow.paths import BUILT_IN
 
 keras = load_keras()
 

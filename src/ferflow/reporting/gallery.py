@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ferflow.heatmap import Faces, Heat, Run, heatmaps, overlay
+from ferflow.explain.heatmap import Faces, Heat, Run, heatmaps, overlay
 from ferflow.labels import EMOTIONS
 from ferflow.reporting.figure import GREY, INK, ORANGE, save_figure
 
@@ -37,7 +37,7 @@ def write_gallery(
 
     Args:
         path: The PNG that is written.
-        run: The network that heatmaps are made with; see `ferflow.heatmap`.
+        run: The network that heatmaps are made with; see `ferflow.explain.heatmap`.
         images: (N, 48, 48) uint8, 0-255, grey.
         labels: (N,) true classes, index into `EMOTIONS`.
         probabilities: (N, 7) float64, rows adding up to 1: the answers.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ferflow.layout import BUILT_IN, EXPORT
+from ferflow.paths import BUILT_IN, EXPORT
 from ferflow.serving.export_folder import DESCRIPTION, Description, read_description
 
 # What `export.json` calls the faces that ferflow draws itself.

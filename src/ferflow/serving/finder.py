@@ -21,7 +21,7 @@ import cv2.data
 import numpy as np
 from numpy.typing import NDArray
 
-from ferflow.data.detector_at_hand import detector_at_hand
+from ferflow.data.faces.detector_at_hand import detector_at_hand
 from ferflow.data.store import Images
 from ferflow.errors import DetectorError
 from ferflow.serving.crop import HAAR_MARGIN, YUNET_MARGIN, Box, Margin, Square, square_around

@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ferflow.data import pictures
+from ferflow.data.decoding import pictures
 from ferflow.data.images import BadImageError
 from ferflow.data.store import Images
 from ferflow.errors import SourceError

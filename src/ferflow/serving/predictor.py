@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ferflow.data import pictures
-from ferflow.data.decode_box import DecodeBox
+from ferflow.data.decoding import pictures
+from ferflow.data.decoding.decode_box import DecodeBox
+from ferflow.data.decoding.pictures import decode_picture
 from ferflow.data.images import BadImageError, to_grey_face
-from ferflow.data.pictures import decode_picture
 from ferflow.data.store import Images
-from ferflow.heatmap import heatmaps
+from ferflow.explain.heatmap import heatmaps
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
 from ferflow.serving.answering import choose_model
 from ferflow.serving.crop import Box, cut_face
@@ -213,7 +213,7 @@ class Predictor:
         return self._network.predict(faces)
 
     def explain_faces(self, faces: Images) -> tuple[Probabilities, NDArray[np.float32]]:
-        """What the network looked at for the emotion that it names, as `ferflow.heatmap` finds it.
+        """What the network looked at for the emotion that it names, as `ferflow.explain.heatmap` finds it.
 
         It takes about twenty times as long as `predict_faces`.
 

@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 
 from ferflow import __version__
 from ferflow.data.images import BadImageError
-from ferflow.heatmap import overlay
+from ferflow.explain.heatmap import overlay
 from ferflow.labels import EMOTIONS
 from ferflow.serving.guard import Guard, as_response
 from ferflow.serving.limits import Limits, Refused

@@ -13,11 +13,11 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from ferflow.data.detector import Detector, load_detector
-from ferflow.data.layout import remarks_on
-from ferflow.data.reading import BadImage
+from ferflow.data.faces.detector import Detector, load_detector
 from ferflow.data.schemes import SCHEMES, missing_usages
-from ferflow.data.sources import SourceContent, check_path, read_source
+from ferflow.data.sources.path_labels import remarks_on
+from ferflow.data.sources.reading import BadImage
+from ferflow.data.sources.sources import SourceContent, check_path, read_source
 from ferflow.data.store import ImageTable
 from ferflow.errors import DataError
 from ferflow.files import atomic_directory, write_json

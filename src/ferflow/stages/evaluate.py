@@ -31,8 +31,8 @@ def run(params: EvaluateParams, *, split_dir: Path, model_path: Path, reports_di
         ModelError: The model is missing, damaged or gives no probabilities.
         OutputError: A result cannot be written.
     """
+    from ferflow.explain.gradcam import keras_run
     from ferflow.model.calibration import choose_thresholds, coverage_curve, fit_temperature, scaled
-    from ferflow.model.explain import keras_run
     from ferflow.model.network import load_network
 
     test = load_test(split_dir)

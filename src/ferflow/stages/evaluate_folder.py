@@ -15,12 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ferflow.data.class_folder import (
-    ClassFolder,
-    check_usable,
-    count_by_folder,
-)
-from ferflow.data.layout import remarks_on
+from ferflow.data.sources.class_folder import ClassFolder, check_usable, count_by_folder
+from ferflow.data.sources.path_labels import remarks_on
 from ferflow.data.store import Column, read_csv
 from ferflow.errors import DataError
 from ferflow.files import atomic_directory

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ferflow.data.faces import SCORE_DIGITS, is_constant, open_detector, score_faces
+from ferflow.data.faces.cascade import SCORE_DIGITS, is_constant, open_detector, score_faces
 from ferflow.data.store import Column, ImageTable, write_csv
 from ferflow.errors import DataError
 from ferflow.files import atomic_directory, atomic_file, write_json

@@ -18,7 +18,7 @@ from ferflow.params import EvaluateParams
 from ferflow.progress import say
 
 if TYPE_CHECKING:
-    from ferflow.heatmap import Run
+    from ferflow.explain.heatmap import Run
     from ferflow.model.calibration import Confidence
     from ferflow.model.metrics import ClassScores, Scores
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from ferflow.data.store import write_csv
 from ferflow.data.subsets import load_subset
 from ferflow.files import sha256_of, write_json
-from ferflow.layout import BUILT_IN
 from ferflow.model.packed import WEIGHTS
 from ferflow.params import BUILT_IN_WEIGHTS, Params
+from ferflow.paths import BUILT_IN
 from ferflow.progress import say
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # The modules that decide what training computes.
 _CODE = (
     "labels.py",
-    "layout.py",
+    "paths.py",
     "data/subsets.py",
     "model/affine.py",
     "model/augment.py",

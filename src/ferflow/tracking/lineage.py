@@ -15,12 +15,12 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from ferflow import layout
+from ferflow import paths
 from ferflow.data.store import read_arrays
 from ferflow.files import sha256_of, write_json
 from ferflow.params import Params
 from ferflow.tracking import names
-from ferflow.tracking.journal import Subset
+from ferflow.tracking.outbox.journal import Subset
 
 # Stages whose outputs lie there when a stage has ended.
 STAGES_TO_TRAIN = ("download", "face-filter", "split", "train")
@@ -88,8 +88,8 @@ def tags_of_data(root: Path) -> dict[str, str]:
     """SHA-256 of the split's manifest and of the test subset."""
     found = {}
     for name, path in ((names.TAG_SPLIT, "manifest.csv"), (names.TAG_TEST, "test.npz")):
-        if (root / layout.SPLIT / path).is_file():
-            found[name] = sha256_of(root / layout.SPLIT / path)
+        if (root / paths.SPLIT / path).is_file():
+            found[name] = sha256_of(root / paths.SPLIT / path)
     return found
 
 
@@ -97,7 +97,7 @@ def subsets(root: Path, wanted: Iterable[str]) -> list[Subset]:
     """Data sets of the split, of those wanted which are there."""
     found = []
     for name in wanted:
-        path = layout.SPLIT / f"{name}.npz"
+        path = paths.SPLIT / f"{name}.npz"
         if (root / path).is_file():
             number = len(read_arrays(root / path, ("labels",))["labels"])
             found.append(Subset(name, str(path), sha256_of(root / path), number))
@@ -118,7 +118,7 @@ def stage_digests(root: Path, stages: Iterable[str]) -> dict[str, str]:
     noted = _noted(root)
     found = {}
     for stage in stages:
-        listed = sorted(str(path) for path in layout.STAGES[stage].outputs)
+        listed = sorted(str(path) for path in paths.STAGES[stage].outputs)
         digests = [f"{path} {_dvc_md5(root / path)}" for path in listed if (root / path).exists()]
         text = ", ".join(digests)
         if len(digests) < len(listed):
@@ -134,7 +134,7 @@ def note_stage(reports: Path, stage: str, places: Mapping[Path, Path]) -> None:
     Args:
         reports: Folder of the reports that is handed on.
         stage: Name of the stage.
-        places: Output, as `layout.STAGES` names it, to where it lies in this step.
+        places: Output, as `paths.STAGES` names it, to where it lies in this step.
 
     Raises:
         OutputError: They cannot be written.
@@ -145,7 +145,7 @@ def note_stage(reports: Path, stage: str, places: Mapping[Path, Path]) -> None:
 
 def _noted(root: Path) -> dict[str, str]:
     """What earlier steps of a pipeline wrote down; nothing in a repository, which has the outputs."""
-    return {} if (root / "dvc.yaml").is_file() else _read_notes(root / layout.REPORTS / NOTES)
+    return {} if (root / "dvc.yaml").is_file() else _read_notes(root / paths.REPORTS / NOTES)
 
 
 def _read_notes(path: Path) -> dict[str, str]:

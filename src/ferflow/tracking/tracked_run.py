@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ferflow.errors import TrackingError
 from ferflow.tracking import names
-from ferflow.tracking.paired import Predictions, read_predictions
+from ferflow.tracking.comparison.paired import Predictions, read_predictions
 from ferflow.tracking.store import shown, store_errors
 
 if TYPE_CHECKING:

@@ -1,0 +1,66 @@
+"""The command `insight`: likely label errors and hard slices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ferflow import paths
+
+ROOT = Path()
+STAGE = "insight"
+
+commands = typer.Typer()
+
+
+@commands.command(rich_help_panel="The model at work")
+def insight(
+    model: Annotated[
+        Path, typer.Option("--model", help="The network that was trained on the split here.", metavar="FILE")
+    ] = paths.MODEL,
+    output: Annotated[
+        Path, typer.Option("--output", help="The folder that is written as a whole.", metavar="FOLDER")
+    ] = paths.REPORTS / "insight",
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            "--folds",
+            min=2,
+            max=20,
+            help="Judge the training images, too, by so many trainings that each leave some out. Stopped "
+            "ones go on.",
+        ),
+    ] = None,
+    params: Annotated[
+        Path, typer.Option("--params", help="The parameter file.", metavar="FILE")
+    ] = paths.PARAMS,
+) -> None:
+    """List labels that are likely wrong, and show which kinds of images the network finds hard.
+
+    Of images that the network did not learn from: test and validation, without copies of training
+    images. Writes a page, a sheet of faces and tables; changes no label.
+    """
+    from ferflow.insight.page import check_in_words, worst_in_words
+    from ferflow.insight.report import write_insight
+    from ferflow.locks import stage_lock
+    from ferflow.params import load_params
+    from ferflow.progress import say
+
+    values = load_params(params)
+    with stage_lock(STAGE, directory=paths.LOCKS, on_wait=say):
+        found = write_insight(values, root=ROOT, model_path=model, output_dir=output, folds=folds)
+    typer.echo(
+        f"{len(found.errors.ranked):,} likely label errors among {len(found.images):,} images out of sample; "
+        f"{found.num_leaked:,} leaked ones left out"
+    )
+    typer.echo(f"model: {model}, right on {found.accuracy:.1%} of the test and validation images among these")
+    if found.warning:
+        say(f"warning: {found.warning}")
+    typer.echo(check_in_words(found.near))
+    for sentence in worst_in_words(found.slices):
+        typer.echo(sentence)
+    for reason in found.left_out:
+        typer.echo(f"left out: {reason}")
+    typer.echo(f"page: {output / 'index.html'}")

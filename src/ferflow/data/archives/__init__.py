@@ -1,0 +1,1 @@
+"""Members of archives and folders, read one by one, within bounds."""

@@ -1,0 +1,299 @@
+"""Untrusted pictures, decoded in processes of their own with limits on memory, time and output.
+
+A decoder that fails, hangs or asks for too much takes its process with it and nothing else: the picture is
+refused with one message, and the next one gets a fresh process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import numpy as np
+
+from ferflow.data.decoding.decode_worker import HEAD
+from ferflow.data.decoding.picture_header import BadImageError
+from ferflow.data.decoding.pictures import FULL_PIXELS, Picture
+
+# Of a process: bytes above what it has when it starts, and seconds for a picture.
+MEMORY, SECONDS = 1 << 30, 20.0
+_MOST_HEAD_BYTES = 1 << 20
+_BATCH_FILES, _BATCH_BYTES = 128, 1 << 23
+_PIPE_BYTES = 1 << 20
+_WATCH_SECONDS = 0.05
+_SET_PIPE_SIZE = 1031  # of Linux, which Python names from 3.10 on there alone
+
+Key = TypeVar("Key")
+
+
+class _Lost(Exception):  # noqa: N818 (a fact about a process, not about its caller)
+    """A process ended or was ended; the message is why."""
+
+
+class DecodeBox:
+    """A pool of decoding processes; safe to call from several threads. They start when they are needed.
+
+    Args:
+        workers: Processes at once.
+        seconds: Processor time for a picture; then its process is ended.
+        patience: The same in time by the clock, for machines that are busy; None: ten times `seconds`.
+        memory: Bytes that a process may take for a picture.
+    """
+
+    def __init__(
+        self,
+        *,
+        workers: int = 1,
+        seconds: float = SECONDS,
+        patience: float | None = None,
+        memory: int = MEMORY,
+    ) -> None:
+        self._seconds = seconds
+        self._patience = 10 * seconds if patience is None else patience
+        self._memory = memory
+        self._places: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
+        for _ in range(workers):
+            self._places.put(None)
+        self._workers: list[_Worker] = []
+        self._end = weakref.finalize(self, _end_all, self._workers)
+
+    def picture(self, content: bytes, *, max_pixels: int, limit: str) -> Picture:
+        """Decode one picture; see `ferflow.data.decoding.pictures.decode_picture`.
+
+        Raises:
+            BadImageError: It cannot be used, or takes more than a limit.
+        """
+        request = {"faces": False, "max_pixels": max_pixels, "limit": limit}
+        (answer,) = self._ask(request, [content])
+        if isinstance(answer, BadImageError):
+            raise answer
+        return answer
+
+    def faces(
+        self, items: Iterable[tuple[Key, bytes]], *, max_pixels: int, limit: str
+    ) -> Iterator[tuple[Key, Picture | BadImageError]]:
+        """Files to faces, in order; while some are decoded the next ones are read.
+
+        Args:
+            items: What to call a file, and its bytes.
+            max_pixels: Width times height that a file may claim.
+            limit: What messages call `max_pixels`.
+
+        Yields:
+            The name, and a picture whose pixels are the (48, 48) uint8 grey face, or why there is none.
+        """
+        request = {"faces": True, "max_pixels": max_pixels, "limit": limit}
+        with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
+            waiting: tuple[list[Key], Future[list[Picture | BadImageError]]] | None = None
+            for keys, contents in _batches(items):
+                begun = keys, pool.submit(self._ask, request, contents)
+                if waiting is not None:
+                    yield from _with_keys(*waiting)
+                waiting = begun
+            if waiting is not None:
+                yield from _with_keys(*waiting)
+
+    def start(self) -> Self:
+        """Have a process begin to start, while the caller does something else."""
+        with self._worker():
+            return self
+
+    def close(self) -> None:
+        """End the processes."""
+        self._end()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _ask(self, request: dict[str, Any], contents: Sequence[bytes]) -> list[Picture | BadImageError]:
+        """The answers of a process; where it is lost, those of the files one by one."""
+        with self._worker() as worker:
+            try:
+                return worker.ask(request, contents, self._seconds, self._patience)
+            except _Lost as error:
+                if len(contents) == 1:
+                    return [BadImageError(str(error))]
+        return [answer for content in contents for answer in self._ask(request, [content])]
+
+    @contextmanager
+    def _worker(self) -> Iterator[_Worker]:
+        worker = self._places.get()
+        try:
+            if worker is None or not worker.is_alive:
+                if worker is not None:
+                    self._workers.remove(worker)
+                worker = _Worker(self._memory)
+                self._workers.append(worker)
+            yield worker
+        finally:
+            self._places.put(worker)
+
+
+class _Worker:
+    """One process."""
+
+    def __init__(self, memory: int) -> None:
+        command = [sys.executable, "-P", "-m", "ferflow.data.decoding.decode_worker", str(memory)]
+        environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        # What native libraries print of a picture is in the answer, or nothing to its reader.
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            start_new_session=True,
+        )
+        self.is_alive = True
+        _widen(self._process)
+
+    def ask(
+        self, request: dict[str, Any], contents: Sequence[bytes], seconds: float, patience: float
+    ) -> list[Picture | BadImageError]:
+        """Have files decoded.
+
+        Raises:
+            _Lost: The process ended, or took too long and was ended.
+        """
+        assert self._process.stdin is not None  # noqa: S101 (for the type checker)
+        head = json.dumps(request | {"sizes": [len(content) for content in contents]}).encode()
+        is_done, is_late = threading.Event(), threading.Event()
+        watch = partial(self._end_when_late, is_done, is_late, seconds, patience)
+        threading.Thread(target=watch, name="decode-watch", daemon=True).start()
+        try:
+            self._process.stdin.write(HEAD.pack(len(head)) + head)
+            for content in contents:
+                self._process.stdin.write(content)
+            self._process.stdin.flush()
+            entries = json.loads(self._read(HEAD.unpack(self._read(HEAD.size))[0], _MOST_HEAD_BYTES))
+            return [self._answer(entry) for entry in entries]
+        except (OSError, EOFError, ValueError) as error:
+            is_done.set()
+            self.end()
+            if is_late.is_set():
+                raise _Lost(
+                    f"takes more than {seconds:g} s to decode; convert it or make it smaller"
+                ) from error
+            raise _Lost(
+                "cannot be decoded: its decoder failed, or needs more than its share of memory"
+            ) from error
+        finally:
+            is_done.set()
+
+    def _end_when_late(
+        self, is_done: threading.Event, is_late: threading.Event, seconds: float, patience: float
+    ) -> None:
+        """On a busy machine a picture may take long by the clock and little of the processor."""
+        begun, used = time.monotonic(), self._processor_seconds()
+        while not is_done.wait(_WATCH_SECONDS):
+            elapsed, now = time.monotonic() - begun, self._processor_seconds()
+            spent = elapsed if now is None or used is None else now - used
+            if spent > seconds or elapsed > patience:
+                is_late.set()
+                self._process.kill()
+                return
+
+    def _processor_seconds(self) -> float | None:
+        """Of the process since it started; None where the platform does not say."""
+        try:
+            status = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii", errors="replace")
+            user, system = status.rpartition(")")[2].split()[11:13]
+            return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+        except (OSError, ValueError, AttributeError):
+            return None
+
+    def end(self) -> None:
+        """End the process, whatever it does."""
+        self.is_alive = False
+        self._process.kill()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with suppress(OSError):  # What was not written yet has no reader.
+                    stream.close()
+        self._process.wait()
+
+    def _answer(self, entry: dict[str, Any]) -> Picture | BadImageError:
+        if "error" in entry:
+            return BadImageError(str(entry["error"]))
+        shape = tuple(int(side) for side in entry["shape"])
+        is_picture = len(shape) == 2 or (len(shape) == 3 and shape[2] == 3)
+        if not is_picture or min(shape) < 1 or shape[0] * shape[1] > FULL_PIXELS:
+            raise ValueError(f"a picture of shape {shape}")
+        pixels = np.empty(shape, np.uint8)
+        self._fill(pixels.data.cast("B"))
+        return Picture(pixels, int(entry["width"]), int(entry["height"]), int(entry["scale"]))
+
+    def _read(self, num_bytes: int, most: int = HEAD.size) -> bytes:
+        if num_bytes > most:
+            raise ValueError(f"a head of {num_bytes} bytes")
+        content = bytearray(num_bytes)
+        self._fill(memoryview(content))
+        return bytes(content)
+
+    def _fill(self, target: memoryview) -> None:
+        assert self._process.stdout is not None  # noqa: S101 (for the type checker)
+        while target:
+            num_read = self._process.stdout.readinto(target)  # type: ignore[attr-defined]
+            if not num_read:
+                raise EOFError
+            target = target[num_read:]
+
+
+def _end_all(workers: list[_Worker]) -> None:
+    for worker in workers:
+        worker.end()
+    workers.clear()
+
+
+def _widen(process: subprocess.Popen[bytes]) -> None:
+    """Give the pipes room for a mebibyte, which spares a third of the time for large pictures; Linux only."""
+    if sys.platform != "linux":
+        return
+    try:
+        import fcntl
+    except ImportError:  # A Python without it: slower, and no matter.
+        return
+
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with suppress(OSError):  # The user's share of pipe memory is used up: slower, and no matter.
+                fcntl.fcntl(stream.fileno(), _SET_PIPE_SIZE, _PIPE_BYTES)
+
+
+def _batches(items: Iterable[tuple[Key, bytes]]) -> Iterator[tuple[list[Key], list[bytes]]]:
+    keys: list[Key] = []
+    contents: list[bytes] = []
+    num_bytes = 0
+    for key, content in items:
+        keys.append(key)
+        contents.append(content)
+        num_bytes += len(content)
+        if len(keys) >= _BATCH_FILES or num_bytes >= _BATCH_BYTES:
+            yield keys, contents
+            keys, contents, num_bytes = [], [], 0
+    if keys:
+        yield keys, contents
+
+
+def _with_keys(
+    keys: list[Key], answers: Future[list[Picture | BadImageError]]
+) -> Iterator[tuple[Key, Picture | BadImageError]]:
+    yield from zip(keys, answers.result(), strict=True)

@@ -1,0 +1,1 @@
+"""Detectors of faces, and the cascade of looks of the face filter."""

@@ -1,0 +1,183 @@
+"""The four places that images come from, each read into the same table.
+
+`archive` (zip, tar.* or folder), `csv` (`fer2013.csv`), `kaggle` (the archive that kagglehub
+fetches) and `sample` (drawn, see `ferflow.data.drawn.sample`). An image that cannot be used is listed
+with its reason; how many of them are too many is the stage's decision.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ferflow.data.sources.class_names import parse_map
+from ferflow.data.sources.path_labels import Layout, Place
+from ferflow.data.sources.reading import BadImage, read_pictures
+from ferflow.data.sources.reading_errors import Wording
+from ferflow.data.sources.table_reading import read_table
+from ferflow.data.store import Images, ImageTable, pixel_hashes
+from ferflow.errors import SourceError
+from ferflow.files import sha256_of
+from ferflow.labels import IMAGE_SIZE
+from ferflow.params import DownloadParams
+
+KAGGLE_DATA_SET = "msambare/fer2013"
+
+
+@dataclass(frozen=True)
+class SourceContent:
+    """What a source holds.
+
+    Attributes:
+        table: The usable images.
+        bad_images: The others, by name.
+        layout: How a folder or archive was read.
+    """
+
+    table: ImageTable
+    bad_images: tuple[BadImage, ...]
+    layout: Layout | None = None
+
+
+def read_source(params: DownloadParams, *, seed: int) -> SourceContent:
+    """Read all images of the source that the parameters name.
+
+    Args:
+        params: Source, path, checksum and bounds.
+        seed: Of the sample.
+
+    Returns:
+        The table with columns file, label, usage, sha256 (of the pixels), sorted by file for
+        archives and in the order of the rows for a CSV.
+
+    Raises:
+        SourceError: The source is missing, damaged, refused, or not the one of `download.sha256`.
+        DataError: The layout or the columns of the source are not those of FER-2013.
+    """
+    if params.source == "sample":
+        from ferflow.data.drawn.sample import draw_sample
+
+        return SourceContent(draw_sample(params.sample_images, seed=seed), ())
+    if params.source == "kaggle":
+        return _read_kaggle(params)
+    check_path(params)
+    path = Path(params.path or "")
+    _check_sha256(path, params.sha256)
+    if params.source == "csv":
+        return _read_csv(path, params)
+    return read_archive(path, params)
+
+
+def check_path(params: DownloadParams) -> None:
+    """See that the source's file or folder, where it has one, is there.
+
+    Raises:
+        SourceError: It is not, cannot be looked at, or is neither file nor folder.
+    """
+    if params.path is None:
+        return
+    path = Path(params.path)
+    try:
+        path.stat()
+    except FileNotFoundError:
+        raise SourceError(f"{path}: not found; mend download.path") from None
+    except (OSError, ValueError) as error:
+        raise SourceError(f"download.path: {params.path!r} cannot be looked at ({error}); mend it") from error
+    if not (path.is_file() or path.is_dir()):
+        raise SourceError(f"{path}: is a pipe or device; set download.path to a file or folder")
+
+
+def read_archive(path: Path, params: DownloadParams) -> SourceContent:
+    """Read a zip, a tar or a folder of class folders.
+
+    Raises:
+        SourceError: It is missing, damaged, over a bound, or holds a refused member.
+        DataError: Its layout cannot be told.
+    """
+    mapping = parse_map(params.map, option=Wording().key)
+    found = read_pictures(path, params, mapping=mapping, wording=Wording(), cut=None)
+    return SourceContent(_table(found.places, found.faces), found.bad_images, found.layout)
+
+
+def _read_csv(path: Path, params: DownloadParams) -> SourceContent:
+    mapping = parse_map(params.map, option=Wording().key)
+    found = read_table(path, params, mapping=mapping, wording=Wording(), cut=None)
+    return SourceContent(_table(found.places, found.faces), found.bad_images, found.layout)
+
+
+def _read_kaggle(params: DownloadParams) -> SourceContent:
+    """Fetch from Kaggle into a private folder, read it as any folder, and remove it.
+
+    kagglehub unpacks archives with `extractall`: what that writes must not matter to anyone.
+    It prints to stdout, which is kept for results.
+    """
+    with tempfile.TemporaryDirectory(prefix="ferflow-kaggle-") as folder:
+        with contextlib.redirect_stdout(sys.stderr):
+            fetched = _fetch_from_kaggle(Path(folder) / "data")
+        return read_archive(fetched, params)
+
+
+def _fetch_from_kaggle(folder: Path) -> Path:
+    try:
+        import kagglehub
+        from kagglehub import exceptions
+    except ImportError as error:
+        raise SourceError(
+            f"download.source kaggle needs the package kagglehub ({error}); "
+            "install ferflow[kaggle], or fetch the archive by hand and use download.source archive"
+        ) from error
+    try:
+        return Path(kagglehub.dataset_download(KAGGLE_DATA_SET, output_dir=os.fspath(folder)))
+    except (
+        OSError,  # all of requests' errors and the disk's
+        ValueError,
+        zipfile.BadZipFile,
+        exceptions.UnauthenticatedError,
+        exceptions.CredentialError,
+        exceptions.DataCorruptionError,
+        exceptions.NotFoundError,
+        exceptions.BackendError,
+    ) as error:
+        reason = " ".join(str(error).split())
+        raise SourceError(
+            f"download.source kaggle: {KAGGLE_DATA_SET} could not be fetched ({type(error).__name__}: "
+            f"{reason}); see the network and the credentials, or fetch the archive by hand and use "
+            "download.source archive with download.path"
+        ) from error
+
+
+def _check_sha256(path: Path, expected: str | None) -> None:
+    if expected is None:
+        return
+    if path.is_dir():
+        raise SourceError(f"{path}: a folder has no checksum; set download.sha256 to null")
+    try:
+        found = sha256_of(path)
+    except FileNotFoundError:
+        raise SourceError(f"{path}: not found; set download.path to the file") from None
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read ({error.strerror}); see its permissions") from error
+    if found != expected:
+        raise SourceError(
+            f"{path}: sha256 is {found}, but download.sha256 expects {expected}; "
+            "fetch the file again, or set the key to the sum of the file that you mean"
+        )
+
+
+def _table(places: Sequence[Place], images: Sequence[Images]) -> ImageTable:
+    stack = np.stack(images) if images else np.empty((0, IMAGE_SIZE, IMAGE_SIZE), np.uint8)
+    columns = {
+        "file": np.array([place.file for place in places], dtype=np.str_),
+        "label": np.array([place.label for place in places], dtype=np.str_),
+        "usage": np.array([place.usage for place in places], dtype=np.str_),
+        "sha256": pixel_hashes(stack),
+    }
+    return ImageTable(stack, columns)

@@ -1,0 +1,1 @@
+"""Where the evidence of an answer lies in a face, and whether such a map is true."""

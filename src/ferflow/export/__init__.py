@@ -1,0 +1,1 @@
+"""The export folder: its files and its model card."""

@@ -1,0 +1,1 @@
+"""Runs written here first, and their way to a store."""

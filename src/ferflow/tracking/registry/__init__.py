@@ -1,0 +1,1 @@
+"""Registered versions, the gate, and the champion."""
