@@ -66,7 +66,7 @@ def test_the_pipeline_runs_the_stages_of_dvc_in_their_order(training):
 def test_the_pipeline_runs_the_commands_of_the_command_line(training):
     commands = [
         command.name or command.callback.__name__.replace("_", "-")
-        for command in app.registered_commands
+        for command in app.app.registered_commands
         if command.rich_help_panel
     ]
     assert [name for name in _order(training) if name in commands] == commands
@@ -147,8 +147,8 @@ def test_a_data_step_calls_its_stage_as_the_command_does(stage):
 @pytest.mark.parametrize(
     ("function", "call"),
     [
-        (steps.train, ("cli", "train")),
-        (steps.evaluate, ("cli", "evaluate")),
+        (steps.train, ("app", "train")),
+        (steps.evaluate, ("app", "evaluate")),
         (steps.register, ("registry", "register")),
         (sweep_steps._tune, ("tune", "tune")),
     ],
