@@ -239,18 +239,19 @@ def _check_detector(params: Params) -> Check:
 
 def _check_store(folder: Path) -> Check:
     """Whether runs can be kept: the store answers, and takes what is written to it."""
-    from ferflow.tracking.address import DATABASE, database_of, is_embedded, shown, tracking_uri
-    from ferflow.tracking.outbox.net import within
     from ferflow.tracking.outbox.recording import is_on
-    from ferflow.tracking.store import check_writing
 
     if not is_on():
         return Check("store", True, "runs are not recorded (FERFLOW_TRACKING=off)")
-    uri = tracking_uri(folder)
     if importlib.util.find_spec("mlflow") is None:
         return Check(
             "store", False, "MLflow is not installed", "run 'make install', or install ferflow[tracking]"
         )
+    from ferflow.tracking.address import DATABASE, database_of, is_embedded, shown, tracking_uri
+    from ferflow.tracking.outbox.net import within
+    from ferflow.tracking.store import check_writing
+
+    uri = tracking_uri(folder)
     _, reason = within(lambda: is_embedded(folder, uri), seconds=_STORE_SECONDS)
     if reason is None and is_embedded(folder, uri) and not database_of(folder).exists():
         place = next(path for path in database_of(folder).parents if path.exists())

@@ -3,6 +3,7 @@
 | what ended it | message | exit code |
 |---|---|---|
 | a `FerflowError` | what it says | 1 |
+| a package of an extra is not installed | the package and its extra | 1 |
 | the disk is full, or a place cannot be written | the place and the cure | 1 |
 | Ctrl-C | none | 130 |
 | the reader of stdout went away | none | 1 |
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ferflow.errors import FerflowError
+from ferflow.extras import missing_package
 from ferflow.files import output_error
 from ferflow.progress import say
 from ferflow.redaction import hide, hiding_streams
@@ -79,6 +81,8 @@ def _end(error: BaseException) -> int:
         return INTERRUPTED
     if isinstance(error, FerflowError):
         _tell(f"error: {cut(_text_of(error))}")
+    elif isinstance(error, ModuleNotFoundError) and (message := missing_package(error)):
+        _tell(f"error: {message}")
     elif isinstance(error, OSError) and error.errno == errno.EPIPE:
         pass  # nobody reads what would be said
     elif isinstance(error, OSError) and error.errno in _PLACES:

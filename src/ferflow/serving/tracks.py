@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferflow.labels import EMOTIONS
+from ferflow.serving.assignment import assigned
 
 if TYPE_CHECKING:
     from ferflow.serving.predictor import Face
@@ -113,16 +114,11 @@ class Tracker:
         """The place of each face that is known, and its track."""
         if not faces or not self._tracks:
             return {}
-        from scipy.optimize import linear_sum_assignment
-
         costs = np.array([[_cost(track, face, seconds) for face in faces] for track in self._tracks])
         # What may not be matched is dearer than all the rest together.
         finite = np.where(np.isfinite(costs), costs, 1e6)
-        rows, columns = linear_sum_assignment(finite)
         return {
-            int(column): self._tracks[row]
-            for row, column in zip(rows, columns, strict=True)
-            if math.isfinite(costs[row, column])
+            column: self._tracks[row] for row, column in assigned(finite) if math.isfinite(costs[row, column])
         }
 
     def _begun(self, face: Face, seconds: float) -> Face:
