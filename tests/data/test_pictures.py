@@ -169,7 +169,7 @@ def test_too_many_frames_are_refused(monkeypatch):
 
 _PEAK = """
     import re, sys
-    from ferflow.data.pictures import decode_picture
+    from ferflow.data.decoding.pictures import decode_picture
     content = open(sys.argv[1], "rb").read()
     picture = decode_picture(content, max_pixels=200_000_000, limit="", by_opencv=sys.argv[2] == "opencv")
     print(picture.width, picture.height, picture.scale, *picture.pixels.shape[:2])

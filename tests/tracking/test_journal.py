@@ -29,7 +29,7 @@ from ferflow.tracking.outbox.journal import (
 _TRAINING = """
 import sys, time
 from pathlib import Path
-from ferflow.tracking.journal import Record, Value, create_journal
+from ferflow.tracking.outbox.journal import Record, Value, create_journal
 journal = create_journal(Path(sys.argv[1]), Record("killed", "a run", started=1000))
 journal.append(Value(2000, 1, {"loss": 2.0}))
 journal.append(Value(3000, 2, {"loss": 1.0}))

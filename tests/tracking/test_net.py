@@ -193,7 +193,7 @@ _NOBODY = """
 import os, sys
 from pathlib import Path
 from tests.tracking.light_runs import light_run
-from ferflow.tracking.sync import deliver
+from ferflow.tracking.outbox.sync import deliver
 
 warm, root = (Path(name) for name in sys.argv[1:])
 deliver(warm, light_run(warm, "root"))  # Everything is imported, which only root may read here.

@@ -239,9 +239,9 @@ import sys, time
 from pathlib import Path
 from ferflow.params import load_params
 from ferflow.tracking import names
-from ferflow.tracking.journal import all_journals
-from ferflow.tracking.recording import recorded_training
-from ferflow.tracking.sent import Sent
+from ferflow.tracking.outbox.journal import all_journals
+from ferflow.tracking.outbox.recording import recorded_training
+from ferflow.tracking.outbox.sent import Sent
 
 root = Path(sys.argv[1])
 with recorded_training(root, load_params(root / "params.yaml")) as on_epoch:

@@ -267,8 +267,8 @@ def test_a_run_that_lacks_something_is_not_registered(client, store, options, me
 _REGISTER = """
 import sys
 from pathlib import Path
-from ferflow.tracking.gate import Rules
-from ferflow.tracking.registry import register
+from ferflow.tracking.registry.gate import Rules
+from ferflow.tracking.registry.registry import register
 from ferflow.tracking.store import client
 from ferflow.tracking.tracked_run import get_run
 store = client(Path(sys.argv[1]))
