@@ -103,8 +103,6 @@ _NOT_TRACKED = {
     "errors.py",
     "limits.py",
     "places.py",
-    "params.py",
-    "sweep_params.py",
     "progress.py",
     "redaction.py",
     "temporaries.py",
@@ -114,12 +112,16 @@ _NOT_TRACKED = {
 @pytest.mark.parametrize("stage", ["download", "face-filter", "split", "train", "evaluate"])
 def test_dvc_names_the_code_that_a_stage_imports(stage):
     module = _PACKAGE / "stages" / f"{stage.replace('-', '_')}.py"
-    imported = {path for path in _imported_from(module) if path.name not in _NOT_TRACKED}
+    imported = {path for path in _imported_from(module) if _is_tracked(path)}
     prefix = "src/ferflow/"
     named = {
         _PACKAGE / dep.removeprefix(prefix) for dep in _stages()[stage]["deps"] if dep.startswith(prefix)
     }
     assert {path for path in named if path.suffix == ".py"} == imported
+
+
+def _is_tracked(path: Path) -> bool:
+    return path.name not in _NOT_TRACKED and path.parent != _PACKAGE / "params"
 
 
 def _imported_from(module: Path) -> set[Path]:
@@ -134,7 +136,9 @@ def _imported_from(module: Path) -> set[Path]:
             if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "ferflow":
                 base = _PACKAGE.joinpath(*str(node.module).split(".")[1:])
                 names = [base / alias.name for alias in node.names]
-                candidates = [place.with_suffix(".py") for place in (base, *names)]
+                places = (base, *names)
+                candidates = [place.with_suffix(".py") for place in places]
+                candidates += [place / "__init__.py" for place in places]
                 waiting += [place for place in candidates if place.is_file()]
     return found
 
@@ -144,7 +148,7 @@ def test_the_fingerprint_of_a_run_covers_the_code_that_trains():
         _PACKAGE / "model" / "network.py"
     )
     storage = {"data/store.py", "files.py"}
-    names = {str(path.relative_to(_PACKAGE)) for path in imported if path.name not in _NOT_TRACKED}
+    names = {str(path.relative_to(_PACKAGE)) for path in imported if _is_tracked(path)}
     assert names - storage == set(train._CODE)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ferflow.data.store import write_csv
 from ferflow.files import atomic_directory, write_json
 from ferflow.params import Params
-from ferflow.sweep_params import Choice, Entry
+from ferflow.params.tune import Choice, Entry
 from ferflow.tuning import words
 from ferflow.tuning.results import Row, importances, rows_of
 from ferflow.tuning.space import Space

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ferflow.errors import ParamsError
 from ferflow.params import Params, check_params
-from ferflow.sweep_params import Choice, Entry
+from ferflow.params.tune import Choice, Entry
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

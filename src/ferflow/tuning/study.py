@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ferflow.errors import TuningError
 from ferflow.locks import Lock, is_held
 from ferflow.params import Params
-from ferflow.sweep_params import TuneParams
+from ferflow.params.tune import TuneParams
 from ferflow.tuning import trials as attributes
 from ferflow.tuning.space import SECTIONS, Space
 from ferflow.tuning.storage import Store, quiet

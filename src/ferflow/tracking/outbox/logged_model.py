@@ -114,8 +114,9 @@ def _modules_of(script: Path) -> set[Path]:
                 continue
             base = _PACKAGE.joinpath(*str(node.module).split(".")[1:])
             places = (base, *(base / alias.name for alias in node.names))
-            fresh = {place.with_suffix(".py") for place in places} - found
-            modules = {path for path in fresh if path.is_file()}
+            candidates = {place.with_suffix(".py") for place in places}
+            candidates |= {place / "__init__.py" for place in places}
+            modules = {path for path in candidates - found if path.is_file()}
             found |= modules
             waiting += modules
     packages = {folder / "__init__.py" for path in found for folder in path.parents}

@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from ferflow.params.section import Section
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Key = Annotated[str, Field(pattern=r"^[a-z_0-9]+(\.[a-z_0-9]+)+$")]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class FloatRange(_Section):
+class FloatRange(Section):
     """A key whose value is drawn from a range of numbers, on a logarithmic scale if `log`."""
 
     key: Key
@@ -30,7 +28,7 @@ class FloatRange(_Section):
         return self
 
 
-class IntRange(_Section):
+class IntRange(Section):
     """A key whose value is drawn from a range of whole numbers, both ends included."""
 
     key: Key
@@ -45,7 +43,7 @@ class IntRange(_Section):
         return self
 
 
-class Choice(_Section):
+class Choice(Section):
     """A key whose value is one of several, of any kind that the key takes."""
 
     key: Key
@@ -63,7 +61,7 @@ class Choice(_Section):
 Entry = Annotated[FloatRange | IntRange | Choice, Field(discriminator="kind")]
 
 
-class Applied(_Section):
+class Applied(Section):
     """The trial whose values `ferflow tune --apply` wrote into the file."""
 
     study: str
@@ -71,7 +69,7 @@ class Applied(_Section):
     value: Number
 
 
-class TuneParams(_Section):
+class TuneParams(Section):
     """What a sweep searches, how it chooses, when it stops a trial, and its budget."""
 
     trials: Annotated[int, Field(ge=1, le=100_000)]

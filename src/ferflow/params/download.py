@@ -1,0 +1,55 @@
+"""Section `download`: where images and the face detector come from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from ferflow.labels import IMAGE_SIZE
+from ferflow.params.section import PositiveInt, Section, Sha256, Share
+from ferflow.places import expanded
+
+
+class DownloadParams(Section):
+    """Where the images and the face detector come from, and what is too much or too bad."""
+
+    source: Literal["sample", "archive", "csv", "kaggle"]
+    path: str | None
+    map: list[str]
+    sha256: Sha256 | None
+    detector: str
+    sample_images: Annotated[int, Field(ge=140, le=100_000)]
+    max_bad_share: Share
+    max_members: PositiveInt
+    max_member_bytes: PositiveInt
+    max_total_bytes: PositiveInt
+    max_ratio: Annotated[float, Field(ge=1, allow_inf_nan=False)]
+    max_image_pixels: Annotated[int, Field(ge=IMAGE_SIZE**2)]
+    fetch_attempts: Annotated[int, Field(ge=1, le=10)]
+    fetch_timeout: Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)]
+
+    @field_validator("path", "detector")
+    @classmethod
+    def _expanded(cls, value: str | None, info: ValidationInfo) -> str | None:
+        return None if value is None else expanded(value, key=f"download.{info.field_name}")
+
+    @field_validator("map", mode="before")
+    @classmethod
+    def _map_as_entries(cls, value: Any) -> Any:
+        """A mapping, `{1: surprise, contempt: null}`, is the same as its entries."""
+        if isinstance(value, dict):
+            return [f"{name}={'' if target is None else target}" for name, target in value.items()]
+        return value
+
+    @model_validator(mode="after")
+    def _path_fits_source(self) -> Self:
+        if self.source in ("archive", "csv") and not self.path:
+            raise ValueError(f"path is null, but source {self.source} needs the path of the {self.source}")
+        if self.source in ("sample", "kaggle") and self.path is not None:
+            raise ValueError(
+                f"path is {self.path!r}, but source {self.source} has none; set source archive or csv"
+            )
+        if self.source in ("sample", "kaggle") and self.sha256 is not None:
+            raise ValueError(f"sha256 is set, but source {self.source} has no file to check; set it to null")
+        return self
