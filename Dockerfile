@@ -28,9 +28,11 @@ RUN case "$ACCELERATOR" in \
     && pip freeze > installed.txt \
     && version="$(sed -n "s/^${package}==//p" installed.txt)" \
     && pip install --constraint installed.txt "${package}[${extra}]==${version}"
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY src ./src
-RUN pip install --no-deps --no-build-isolation .
+# The version, which git would say; `make image` gives it.
+ARG VERSION=0.0
+RUN SETUPTOOLS_SCM_PRETEND_VERSION_FOR_FERFLOW="$VERSION" pip install --no-deps --no-build-isolation .
 
 FROM ${PYTHON} AS run
 # A number, so that Kubernetes can see that it is not root.
@@ -45,6 +47,13 @@ ENV PATH=/opt/ferflow/bin:$PATH \
 # The commit of this code, which runs name in their tag git.commit; `make image` gives it.
 ARG COMMIT=""
 ARG DIRTY=""
+ARG VERSION=0.0
+LABEL org.opencontainers.image.title="ferflow" \
+      org.opencontainers.image.description="The steps of ferflow's pipelines: facial emotion recognition on FER-2013" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$COMMIT" \
+      org.opencontainers.image.base.name="python:3.11-slim-bookworm"
 ENV FERFLOW_GIT_COMMIT=$COMMIT \
     FERFLOW_GIT_DIRTY=$DIRTY
 USER 10001:10001

@@ -22,7 +22,7 @@ INSTALLED := $(or $(INSTALLED),$(VENV)/.installed-$(VERSION))
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro tune test test-jax test-versions bench built-in fuzz check docs format lock clean
+.PHONY: help install repro tune test test-jax test-versions release bench built-in fuzz check docs format lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,7 +67,10 @@ bench: install  ## Run the benchmarks; SOURCE=fer2013.zip DETECTOR=yunet.onnx: d
 	  $(BIN)/python -m benchmarks.$$name $(if $(RESULTS),--output $(RESULTS)/$$name.json) || exit; done
 
 test-versions: install  ## Install the core with each Python that is at hand, and compare what it answers
-	$(BIN)/python scripts/versions.py
+	$(BIN)/python -m scripts.versions
+
+release: install  ## Build and check source archive and wheel of the commit, twice, into dist/ (docs/release.md)
+	$(BIN)/python -m scripts.release
 
 built-in: install  ## Pack a network as the one that comes with ferflow; WEIGHTS=models/model.keras, REPOSITORY=., TRAIN_REPORT=
 	$(BIN)/python -m benchmarks.built_in $(or $(WEIGHTS),models/model.keras) --repository $(or $(REPOSITORY),.) \
@@ -97,6 +100,7 @@ pipelines: install  ## Compile the Kubeflow pipelines (pipelines/compiled)
 
 image:  ## Build the image of the pipelines' steps; IMAGE=registry/name:tag, ACCELERATOR=cuda or cuda-jax for NVIDIA GPUs
 	docker build --build-arg ACCELERATOR=$(or $(ACCELERATOR),cpu) --build-arg COMMIT="$$(git rev-parse HEAD)" \
+	  --build-arg VERSION="$$(PYTHONPATH=src "$(filter-out $(VERSION),$(FOUND))" -m ferflow.version)" \
 	  --build-arg DIRTY="$$(git diff --quiet HEAD && echo false || echo true)" --tag $(or $(IMAGE),ferflow:0.1.0) .
 
 clean:  ## Remove what runs wrote (data, models, reports, export, checkpoints); DVC's cache and .venv stay

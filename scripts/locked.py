@@ -17,6 +17,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK, UV_LOCK = ROOT / "requirements.txt", ROOT / "requirements-uv.txt"
+# What builds and checks a release; an environment of its own, so that nobody else installs it.
+RELEASE_LOCK = ROOT / "requirements-release.txt"
+_RELEASE_TOOLS = "build\ncyclonedx-bom\npip-audit\nsetuptools\nsetuptools-scm\ntwine\n"
 
 # What pip calls it, and uv's variable for it; constraints are not among them, since the lock pins all.
 _SAME = {
@@ -58,10 +61,13 @@ def main() -> int:
 
 
 def lock(*, upgrade: bool) -> bool:
-    """Resolve pyproject.toml for all Pythons and systems, and uv itself; True if it went well."""
+    """Resolve pyproject.toml for all Pythons and systems, uv and a release's tools; True if it went well."""
     command = [*_COMPILE, *(["--upgrade"] if upgrade else [])]
     everything = [*command, "--all-extras", "pyproject.toml", "--output-file", LOCK.name]
-    return uv(*everything) and uv(*command, "-", "--output-file", UV_LOCK.name, entered="uv")
+    others = ((UV_LOCK, "uv"), (RELEASE_LOCK, _RELEASE_TOOLS))
+    return uv(*everything) and all(
+        uv(*command, "-", "--output-file", path.name, entered=names) for path, names in others
+    )
 
 
 def install() -> bool:

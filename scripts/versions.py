@@ -1,4 +1,4 @@
-"""The core with every Python that is at hand: `python scripts/versions.py` (make test-versions).
+"""The core with every Python that is at hand: `python -m scripts.versions` (make test-versions).
 
 For each of 3.11, 3.12 and 3.13 that is found the package alone is installed into a fresh environment, in the
 versions of the lock, and reads the faces of a picture by the network that comes with it. The answers must be
@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from locked import LOCK, ROOT, pip_settings, uv_environment
+from scripts.locked import LOCK, ROOT, pip_settings, uv_environment
 
 VERSIONS = ("3.11", "3.12", "3.13")
 # Of the folder of packages, without bytecode; three quarters of it are OpenCV, ONNX Runtime and NumPy.
@@ -26,6 +26,18 @@ _PICTURE = ROOT / "docs" / "results" / "sample_faces.png"
 
 def main() -> int:
     """Try each version; the exit code is 0 when all that are at hand give the same answers."""
+    return 0 if compare(ROOT) else 1
+
+
+def compare(package: Path) -> bool:
+    """Install a package with each Python at hand and print what came of it.
+
+    Args:
+        package: A wheel, or a folder with its source.
+
+    Returns:
+        Whether all answered, with faces, and alike.
+    """
     found = {version: python for version in VERSIONS if (python := find(version)) is not None}
     answers: dict[str, str] = {}
     complaints: list[str] = []
@@ -33,7 +45,7 @@ def main() -> int:
         for version, python in found.items():
             started = time.monotonic()
             environment = Path(folder) / version
-            install(python, environment)
+            install(package, python, environment)
             size = megabytes(environment)
             answers[version] = answer(environment)
             faces, seconds = answers[version].count('"emotion"'), time.monotonic() - started
@@ -48,7 +60,7 @@ def main() -> int:
     if len(set(answers.values())) != 1 or '"emotion"' not in next(iter(answers.values())):
         complaints.append("the answers differ, or there are none")
     print(*complaints, sep="\n", end="\n" if complaints else "")
-    return 1 if complaints else 0
+    return not complaints
 
 
 def find(version: str) -> str | None:
@@ -61,14 +73,14 @@ def find(version: str) -> str | None:
     return None
 
 
-def install(python: str, environment: Path) -> None:
+def install(package: Path, python: str, environment: Path) -> None:
     """The package alone, into a fresh environment."""
     variables = uv_environment(pip_settings(), os.environ)
     uv = Path(sys.executable).with_name("uv")
     target = environment / "bin" / "python"
     for command in (
         [uv, "venv", "--quiet", "--python", python, environment],
-        [uv, "pip", "install", "--quiet", "--python", target, "--constraint", LOCK, ROOT],
+        [uv, "pip", "install", "--quiet", "--python", target, "--constraint", LOCK, package],
     ):
         subprocess.run(list(map(str, command)), env=variables, check=True)
 

@@ -123,4 +123,5 @@ def test_pip_installs_where_uv_cannot(monkeypatch, capsys, failing, done):
 def test_uv_is_locked_by_hashes_and_no_lock_names_an_address():
     text = (REPOSITORY / "requirements-uv.txt").read_text()
     assert re.match(r"uv==[\d.]+ \\\n    --hash=sha256:[0-9a-f]{64}", text)
+    text += (REPOSITORY / "requirements-release.txt").read_text()
     assert not re.search(r"https?://", text + (REPOSITORY / "requirements.txt").read_text())

@@ -24,6 +24,7 @@ _BESIDE_THE_CODE = {
     "CHANGELOG.md": "changelog.md",
     "benchmarks/README.md": "benchmarks.md",
     "benchmarks/results/README.md": "benchmark-files.md",
+    "src/ferflow/built_in/model_card.md": "models/compact.md",
 }
 _ARGUMENT_LISTS = re.compile(r"^(Args|Returns|Raises|Yields|Attributes):$", re.MULTILINE)
 

@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ferflow.serving.predictor import Predictor
 
-__all__ = ["Predictor", "__version__"]
+    __version__: str
 
-__version__ = "0.1.0"
+__all__ = ["Predictor", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    """`Predictor`, loaded when it is asked for, so that `import ferflow` stays instant."""
+    """`Predictor` and `__version__`, had when they are asked for, so that `import ferflow` stays instant."""
     if name == "Predictor":
         from ferflow.serving.predictor import Predictor
 
         return Predictor
+    if name == "__version__":
+        from ferflow.version import version
+
+        return version()
     raise AttributeError(f"module 'ferflow' has no attribute {name!r}")

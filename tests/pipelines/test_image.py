@@ -58,7 +58,9 @@ def test_packages_come_from_the_lock_with_hashes():
     assert installs[0] == "pip install --require-hashes --requirement requirements.txt"
     assert installs[1].startswith('case "$ACCELERATOR" in')
     assert "--constraint installed.txt" in installs[1]
-    assert installs[2:] == ["pip install --no-deps --no-build-isolation ."]
+    assert installs[2:] == [
+        'SETUPTOOLS_SCM_PRETEND_VERSION_FOR_FERFLOW="$VERSION" pip install --no-deps --no-build-isolation .'
+    ]
 
 
 def test_every_copied_file_is_in_the_context():
@@ -73,13 +75,23 @@ def test_every_copied_file_is_in_the_context():
 
 
 def test_the_image_is_named_as_the_settings_and_the_version_say():
-    version = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["version"]
+    (version,) = re.findall(r"^version: (.*)$", (REPOSITORY / "CITATION.cff").read_text(), re.M)
     name = load_settings().image.name
     assert "/" in name or name == f"ferflow:{version}"  # One with a registry is a user's own.
     printed = subprocess.run(
         ["make", "--dry-run", "image"], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
     assert f"--tag ferflow:{version} ." in printed.stdout
+
+
+def test_the_image_says_what_it_is_and_which_version():
+    (labels,) = (rest for instruction, rest in _stages()[-1] if instruction == "LABEL")
+    prefix = "org.opencontainers.image"
+    assert f'{prefix}.version="$VERSION"' in labels
+    assert f'{prefix}.revision="$COMMIT"' in labels
+    assert f'{prefix}.licenses="Apache-2.0"' in labels
+    for stage in _stages():
+        assert "VERSION=0.0" in [rest for instruction, rest in stage if instruction == "ARG"]
 
 
 def test_the_lock_has_what_a_step_needs_in_the_image():
@@ -134,7 +146,7 @@ def test_the_choice_of_an_accelerator_is_a_script_that_runs(tmp_path, accelerato
 
 
 def test_the_package_step_installs_every_file_that_the_code_reads(tmp_path):
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
         shutil.copy(REPOSITORY / name, tmp_path)
     ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
     shutil.copytree(REPOSITORY / "src", tmp_path / "src", ignore=ignored)

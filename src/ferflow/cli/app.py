@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ferflow import __version__, paths
+from ferflow import paths
 from ferflow.cli import (
     ensemble,
     explain,
@@ -69,7 +69,9 @@ def main() -> None:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"ferflow {__version__}")
+        from ferflow.version import version
+
+        typer.echo(f"ferflow {version()}")
         raise typer.Exit
 
 

@@ -18,7 +18,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from ferflow import __version__
 from ferflow.data.images import BadImageError
 from ferflow.explain.heatmap import overlay
 from ferflow.labels import EMOTIONS
@@ -28,6 +27,7 @@ from ferflow.serving.metrics import Metrics
 from ferflow.serving.predictor import Face, Predictor
 from ferflow.serving.uploads import Uploads
 from ferflow.serving.workers import Workers
+from ferflow.version import version
 
 _PAGE = {
     "/": ("page.html", "text/html; charset=utf-8"),
@@ -73,7 +73,7 @@ def create_service(
         yield
         workers.close()
 
-    service = FastAPI(title="ferflow", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
+    service = FastAPI(title="ferflow", version=version(), docs_url=None, redoc_url=None, lifespan=lifespan)
     routes = (*_ROUTES, *_PAGE)
     service.add_middleware(Guard, hosts={host.lower() for host in hosts}, routes=routes, metrics=metrics)
     _answer_errors_in_words(service, metrics)
@@ -96,7 +96,7 @@ def create_service(
     @service.get("/health")
     async def health() -> Response:
         """Whether the service lives, and which model is loaded."""
-        return JSONResponse({"status": "ok", "model_loaded": True, "model": model, "ferflow": __version__})
+        return JSONResponse({"status": "ok", "model_loaded": True, "model": model, "ferflow": version()})
 
     @service.get("/metrics")
     async def show_metrics() -> Response:
