@@ -245,7 +245,7 @@ def _text(path: Path) -> str:
     Raises:
         ParamsError: It is missing, or a key or value is wrong.
     """
-    from ferflow.params import load_params
+    from ferflow.params import load_params, whole_text
 
     load_params(path)
-    return path.read_text(encoding="utf-8")
+    return whole_text(path)

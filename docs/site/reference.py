@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-from ruamel.yaml import YAML
+
+from ferflow.params import read_yaml
+from ferflow.profiles import profile_names
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -94,11 +96,10 @@ def _row(parameter: Any, context: typer.Context) -> str:
 
 def parameters() -> str:
     """Every key of params.yaml with its comment, and its value in each profile."""
-    profiles = {path.stem: path for path in sorted((_REPOSITORY / "profiles").glob("*.yaml"))}
-    values = {
-        name: YAML(typ="safe").load(path.read_text(encoding="utf-8")) for name, path in profiles.items()
-    }
-    comments = _comments(profiles["sample"].read_text(encoding="utf-8"))
+    folder = _REPOSITORY / "profiles"
+    profiles = profile_names(folder)
+    values = {name: read_yaml(folder / f"{name}.yaml") for name in profiles}
+    comments = _comments((folder / "base.yaml").read_text(encoding="utf-8"))
     parts = [
         "# Parameters\n\nThe keys of `params.yaml`, what they mean, and their values in the profiles. An "
         "unknown key, a wrong type or a value out of range is one error that names the key.\n"

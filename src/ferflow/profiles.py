@@ -1,4 +1,4 @@
-"""Profiles: the keys of `params.yaml` with other values, one file each under `profiles/`."""
+"""Profiles: what differs from `profiles/base.yaml`, a file each, and their way into `params.yaml`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from ruamel.yaml.error import YAMLError
 
 from ferflow.errors import ParamsError
 from ferflow.files import atomic_file
-from ferflow.params import Params, check_params, load_params, read_yaml
+from ferflow.params import Params, check_params, load_params, read_yaml, whole_text
+from ferflow.params.differences import BASE, is_profile, with_key
+from ferflow.paths import PROFILES
 
 
 def load_profile(name: str, *, profiles: Path) -> Params:
@@ -24,6 +26,11 @@ def load_profile(name: str, *, profiles: Path) -> Params:
         ParamsError: There is no such profile, or a key or value is wrong.
     """
     return load_params(_find(name, profiles))
+
+
+def profile_names(profiles: Path) -> list[str]:
+    """Names of the profiles in a folder, in order."""
+    return sorted(path.stem for path in profiles.glob("*.yaml") if path.name != BASE)
 
 
 def write_profile(name: str, changes: Iterable[str], *, profiles: Path, target: Path) -> Path | None:
@@ -46,7 +53,7 @@ def write_profile(name: str, changes: Iterable[str], *, profiles: Path, target: 
     """
     source = _find(name, profiles)
     read_yaml(source)
-    content = _commented_yaml().load(source.read_text(encoding="utf-8"))
+    content = _commented_yaml().load(whole_text(source))
     for change in changes:
         _set(content, change)
     text = _checked_text(content, origin=f"profile {name} with --set")
@@ -57,7 +64,7 @@ def write_profile(name: str, changes: Iterable[str], *, profiles: Path, target: 
 
 
 def change_values(path: Path, values: Mapping[str, Any]) -> None:
-    """Change keys of a parameter file; comments and order are kept.
+    """Change keys of a parameter file; comments and order are kept. A profile is given those that it lacks.
 
     Args:
         path: The file.
@@ -68,15 +75,37 @@ def change_values(path: Path, values: Mapping[str, Any]) -> None:
         OutputError: It cannot be written.
     """
     load_params(path)
-    content = _commented_yaml().load(path.read_text(encoding="utf-8"))
+    whole = _commented_yaml().load(whole_text(path))
     for key, value in values.items():
-        place, last = _place_of(content, key)
+        place, last = _place_of(whole, key)
         if place is None:
-            raise ParamsError(f"{path}: unknown key {key!r}; see profiles/ for the keys")
+            raise ParamsError(f"{path}: unknown key {key!r}; see {PROFILES / BASE} for the keys")
         place[last] = _in_one_line(value)
-    text = _checked_text(content, origin=f"{path} with {', '.join(values)}")
+    text = _checked_text(whole, origin=f"{path} with {', '.join(values)}")
+    if is_profile(path):
+        text = _profile_text(path, values)
     with atomic_file(path) as fresh:
         fresh.write_text(text, encoding="utf-8")
+
+
+def _profile_text(path: Path, values: Mapping[str, Any]) -> str:
+    """The text of a profile with other values of some keys."""
+    text = path.read_text(encoding="utf-8")
+    for key, value in values.items():
+        content = _commented_yaml().load(text)
+        place, last = _place_of(content, key)
+        if place is None:
+            text = with_key(text, key, _dumped({last: _in_one_line(value)}).strip())
+        else:
+            place[last] = _in_one_line(value)
+            text = _dumped(content)
+    return text
+
+
+def _dumped(content: Any) -> str:
+    buffer = io.StringIO()
+    _commented_yaml().dump(content, buffer)
+    return buffer.getvalue()
 
 
 def _in_one_line(value: Any) -> Any:
@@ -101,10 +130,9 @@ def _commented_yaml() -> YAML:
 
 def _checked_text(content: Any, *, origin: str) -> str:
     """The text of a parameter file, whose values are checked."""
-    buffer = io.StringIO()
-    _commented_yaml().dump(content, buffer)
-    check_params(YAML(typ="safe").load(buffer.getvalue()), origin=origin)
-    return buffer.getvalue()
+    text = _dumped(content)
+    check_params(YAML(typ="safe").load(text), origin=origin)
+    return text
 
 
 def _place_of(content: Any, key: str) -> tuple[Any, str]:
@@ -118,8 +146,8 @@ def _place_of(content: Any, key: str) -> tuple[Any, str]:
 
 def _find(name: str, profiles: Path) -> Path:
     path = profiles / f"{name}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(found.stem for found in profiles.glob("*.yaml")))
+    if not path.is_file() or path.name == BASE:
+        known = ", ".join(profile_names(profiles))
         cure = f"known are {known}" if known else "run the command in the repository's folder"
         raise ParamsError(f"{path}: there is no profile {name!r}; {cure}")
     return path
@@ -131,7 +159,7 @@ def _set(content: Any, change: str) -> None:
     if not equals:
         raise ParamsError(f"--set {change}: no value given; give KEY=VALUE such as train.epochs=3")
     if place is None or (hasattr(place[last], "get") and place is content):
-        raise ParamsError(f"--set {change}: unknown key {key!r}; see profiles/ for the keys")
+        raise ParamsError(f"--set {change}: unknown key {key!r}; see {PROFILES / BASE} for the keys")
     try:
         place[last] = YAML(typ="safe").load(text)
     except YAMLError as error:
@@ -145,7 +173,7 @@ def _keep_edits(target: Path, profiles: Path) -> Path | None:
         present = read_yaml(target)
     except ParamsError:
         present = {}
-    if any(present == read_yaml(profile) for profile in profiles.glob("*.yaml")):
+    if any(present == read_yaml(profiles / f"{name}.yaml") for name in profile_names(profiles)):
         return None
     content = target.read_bytes()
     backup = next(

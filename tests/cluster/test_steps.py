@@ -23,7 +23,7 @@ from ferflow.labels import EMOTIONS
 from ferflow.params import DownloadParams, load_params
 from tests.conftest import REPOSITORY
 
-_PROFILE = REPOSITORY / "profiles" / "sample.yaml"
+_PROFILE = REPOSITORY / "params.yaml"
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from pipelines.versions import FEATURES, parse_version, warnings
 from tests.conftest import REPOSITORY
 from tests.pipelines.compiled import CLUSTER
 
-_PARAMS = str(REPOSITORY / "profiles" / "sample.yaml")
+_PARAMS = str(REPOSITORY / "params.yaml")
 
 
 def _invoke(*arguments: str):

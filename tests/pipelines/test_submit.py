@@ -18,7 +18,7 @@ from pipelines.settings import changed, check_settings, load_settings
 from tests.conftest import REPOSITORY
 from tests.pipelines.compiled import CLUSTER, compiled_text
 
-_PARAMS = REPOSITORY / "profiles" / "sample.yaml"
+_PARAMS = REPOSITORY / "params.yaml"
 
 
 def _invoke(*arguments: str):
@@ -40,7 +40,8 @@ def _failure(settings) -> str:
 
 
 def test_submit_makes_experiment_pipeline_and_run(server, config):
-    done = _invoke("submit", "sweep", "--config", config(), "--params", str(_PARAMS))
+    profile = str(REPOSITORY / "profiles" / "sample.yaml")  # The whole parameters are sent.
+    done = _invoke("submit", "sweep", "--config", config(), "--params", profile)
     assert done.exit_code == 0, done.output
     assert done.output == f"run run-1  {server.host}/#/runs/details/run-1\n"
     assert [entry["display_name"] for entry in server.experiments.values()] == ["ferflow"]

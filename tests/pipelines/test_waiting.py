@@ -15,7 +15,7 @@ from pipelines.settings import changed
 from tests.conftest import REPOSITORY
 from tests.pipelines.argo import WORKFLOW, frame_nodes, step_nodes
 
-_PARAMS = REPOSITORY / "profiles" / "sample.yaml"
+_PARAMS = REPOSITORY / "params.yaml"
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from ferflow.errors import ParamsError, TuningError
 from ferflow.params import load_params
-from ferflow.profiles import change_values
+from ferflow.profiles import change_values, write_profile
 from ferflow.tuning.apply import apply_best
 from ferflow.tuning.sweep import Summary
 from ferflow.tuning.trials import Tally
@@ -31,8 +31,8 @@ def _summary(**changes) -> Summary:
 
 @pytest.mark.parametrize("name", ["sample", "cpu", "paper", "best", "compact"])
 def test_only_the_values_and_their_origin_change(tmp_path, name):
-    target = tmp_path / f"{name}.yaml"
-    shutil.copy(REPOSITORY / "profiles" / f"{name}.yaml", target)
+    target = tmp_path / "params.yaml"
+    write_profile(name, [], profiles=REPOSITORY / "profiles", target=target)
     before = target.read_text().splitlines()
     apply_best(_summary(), target)
     after = target.read_text().splitlines()

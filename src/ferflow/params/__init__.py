@@ -5,6 +5,7 @@ and what is allowed. Defaults live in the YAML files, not here: a missing key is
 """
 
 from ferflow.params.augment import AugmentParams
+from ferflow.params.differences import whole_text
 from ferflow.params.download import DownloadParams
 from ferflow.params.evaluate import EvaluateParams
 from ferflow.params.export import ExportParams
@@ -37,4 +38,5 @@ __all__ = [
     "describe_problem",
     "load_params",
     "read_yaml",
+    "whole_text",
 ]

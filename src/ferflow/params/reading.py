@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ferflow.errors import ParamsError
+from ferflow.params.differences import whole_text
 from ferflow.params.whole import Params
 from ferflow.progress import say
 
@@ -39,13 +40,13 @@ def load_params(path: Path) -> Params:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML 1.2 mapping as plain Python values.
+    """Read a YAML 1.2 mapping as plain Python values; of a profile, all keys.
 
     Raises:
         ParamsError: The file is missing, unreadable, not YAML, or not a mapping.
     """
     try:
-        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        content = YAML(typ="safe").load(whole_text(path))
     except FileNotFoundError:
         raise ParamsError(
             f"{path}: not found; run the command in the repository's folder; "
