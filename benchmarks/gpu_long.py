@@ -4,10 +4,8 @@
     python -m benchmarks.gpu_long probe compact --split SPLIT --work WORK
     python -m benchmarks.gpu_long train compact --split SPLIT --work WORK --until 1795709000
 
-`train` is the train stage's `train_network` with one difference: the learning rate follows the same half
-cosine, set at the begin of each epoch by the larger share of the epochs and of the time that is used up, so
-that a run that is slower than planned still ends with rate zero before the deadline. `history.csv` holds each
-epoch's rate.
+`train` is the train stage's `train_network` with the rate of `benchmarks.gpu_training.ScheduleByTime`.
+`history.csv` holds each epoch's rate.
 """
 
 from __future__ import annotations
@@ -15,9 +13,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import json
-import math
 import os
-import tarfile
 import time
 from functools import partial
 from pathlib import Path
@@ -25,13 +21,22 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.gpu_training import (
+    pack_folders,
+    score_views,
+    train_by_time,
+    twelve_views,
+    weights_of,
+    write_history,
+    write_in_parts,
+)
 from benchmarks.runs import profile_params
 from ferflow.data.subsets import LabelledImages, load_subset
 from ferflow.params import Params
 from ferflow.progress import say
 
-# Of profile best, without mixup, which cost 1.5 points at this length (docs/results/recipes.md).
-_RECIPE = ["train.batch_size=128", "train.learning_rate=0.1", "augment.erasing=0.25", "augment.mixup=0.0"]
+# Of profile best, without mixup, which cost 1.5 points at this length (docs/results/h100.md).
+RECIPE = ["train.batch_size=128", "train.learning_rate=0.1", "augment.erasing=0.25", "augment.mixup=0.0"]
 _COMPACT = [
     "model.backbone=resnet_v2",
     "model.widths=[32,64,128,256]",
@@ -40,24 +45,19 @@ _COMPACT = [
     "train.epochs=300",
 ]
 JOBS = {
-    "compact": [*_RECIPE, *_COMPACT],
-    "compact-2": [*_RECIPE, *_COMPACT, "seed=20132"],
-    "resnet50v2": [*_RECIPE, "model.dropout_head=0.3", "train.epochs=100"],
+    "compact": [*RECIPE, *_COMPACT],
+    "compact-2": [*RECIPE, *_COMPACT, "seed=20132"],
+    "resnet50v2": [*RECIPE, "model.dropout_head=0.3", "train.epochs=100"],
 }
 _REDUCED = ["train.batch_size=32", "train.epochs=3", "model.image_size=32"]
+_REDUCED_IMAGES = 300  # Of each subset, from all classes.
 _SMALL = ["model.backbone=resnet_v2", "model.widths=[4,8]", "model.depths=[1,1]"]
-_WARMUP_EPOCHS = 4.0
 _WHOLE = "epoch a call"
 # Rounded, of an earlier run of `benchmarks.trainers.step_flops` at 48 px: to trace a network again takes
 # a GPU's time.
 _FLOPS_OF_AN_IMAGE = {"compact": 1.7e9, "resnet50v2": 17.0e9}
 _SCORING_SECONDS = 45.0  # Of compiling twelve views and running them, for ResNet50V2.
 _SHORTEST_SECONDS = 100.0  # A second run that would have less is not begun.
-_PART_BYTES = 15_000_000
-
-
-class DeadlineError(Exception):
-    """The schedule of a run is through."""
 
 
 def main() -> None:
@@ -98,16 +98,20 @@ def job_params(name: str, *, reduced: bool = False) -> Params:
 
 
 def load_data(split: Path, *, reduced: bool = False) -> dict[str, Any]:
-    """The subsets, and which test images have a copy among the others."""
+    """The subsets, which test images have a copy elsewhere, and which rows of its file `train` has."""
     from ferflow.data.store import read_arrays
 
     data: dict[str, Any] = {name: load_subset(split / f"{name}.npz") for name in ("train", "val", "test")}
     data["leaked"] = read_arrays(split / "test.npz", ("leaked",))["leaked"]
-    if reduced:
-        for name in ("train", "val", "test"):
-            data[name] = LabelledImages(data[name].images[:300], data[name].labels[:300])
-        data["leaked"] = data["leaked"][:300]
-    return data
+    rows = {
+        name: np.linspace(0, len(data[name].labels) - 1, _REDUCED_IMAGES).astype(int)
+        if reduced
+        else np.arange(len(data[name].labels))
+        for name in ("train", "val", "test")
+    }
+    for name, chosen in rows.items():
+        data[name] = LabelledImages(data[name].images[chosen], data[name].labels[chosen])
+    return {**data, "leaked": data["leaked"][rows["test"]], "training_rows": rows["train"]}
 
 
 def probe(name: str, folder: Path, params: Params, data: dict[str, Any], *, others: int) -> None:
@@ -221,157 +225,43 @@ def whole_epochs(
 
 def train(name: str, folder: Path, params: Params, data: dict[str, Any], *, until: float) -> None:
     """Train until the schedule is through, score the validation and test images, pack the results."""
-    from ferflow.model import training
-    from ferflow.model.backend import backend_version, set_up_process
-    from ferflow.model.checkpoint import CheckpointStore, arrays_to_variables
-    from ferflow.model.network import build_network
+    from ferflow.model.backend import backend_version
 
-    began = time.time()
-    seconds = max(1.0, until - _SCORING_SECONDS - began)
-    fit_epoch = training._fit_epoch
-    compiled: list[float] = []
-
-    def share(epoch: int) -> float:
-        """How much of the schedule is used up; the time of compiling is no part of it."""
-        if not compiled:
-            return 0.0
-        used = (time.time() - compiled[0]) / (began + seconds - compiled[0])
-        return min(1.0, max(epoch / params.train.epochs, used))
-
-    def fit_with_rate(trainer: Any, *arguments: Any, epoch: int, **options: Any) -> dict[str, float]:
-        trainer.optimizer.learning_rate = rate_at(share(epoch), epoch, params.train.learning_rate)
-        return fit_epoch(trainer, *arguments, epoch=epoch, **options)
-
-    def on_epoch(row: dict[str, float]) -> None:
-        rounded = json.dumps({key: round(value, 5) for key, value in row.items()})
-        say(f"[{name}] +{time.time() - began:.1f}s {rounded}")
-        if not compiled:
-            compiled.append(time.time())
-        # The epoch whose begin would lie past the end would be one at rate zero.
-        if share(int(row["epoch"])) >= 1:
-            raise DeadlineError
-
-    set_up_process(params.seed, params.train.precision)
-    network = build_network(params.model)
-    store = CheckpointStore(folder / "checkpoints", name)
-    training._fit_epoch = fit_with_rate
-    try:
-        training.train_network(
-            network, data["train"], data["val"], params=params, checkpoints=store, on_epoch=on_epoch
-        )
-    except DeadlineError:
-        say(f"[{name}] the deadline ends training")
-    finally:
-        training._fit_epoch = fit_epoch
-    found = store.load()
-    if found is None:
-        raise SystemExit(f"{name}: no checkpoint; not one epoch ended in {seconds:.0f} s")
-    arrays, state = found
-    arrays_to_variables("best", arrays, network.weights)
-    trained = time.time()
-    weights = np.concatenate([np.asarray(weight, np.float16).ravel() for weight in network.get_weights()])
-    rows = state["history"]
-    lines = [",".join(rows[0]), *(",".join(f"{value:.6g}" for value in row.values()) for row in rows)]
-    (folder / "history.csv").write_text("\n".join(lines) + "\n")
-    pack(name, folder, weights.tobytes(), 1.0)  # In case that the time ends while it is scored.
-    views = score(name, network, data)
+    done = train_by_time(
+        name, params, data["train"], data["val"], folder=folder, until=until - _SCORING_SECONDS
+    )
+    weights, trained = weights_of(done.network), time.time()
+    write_history(folder / "history.csv", done.rows)
+    pack(name, folder, weights, 1.0)  # In case that the time ends while it is scored.
+    views = twelve_views(done.network, np.concatenate([data["val"].images, data["test"].images]))
+    figures = score_views(name, views, data)
     report = {
         "job": name,
         "changes": JOBS[name],
         "params": params.model_dump(include={"seed", "model", "augment", "train"}),
         "backend": backend_version(),
-        "schedule": f"half cosine by epoch and time, warm-up {_WARMUP_EPOCHS:g} epochs; rates in history.csv",
-        "epochs_run": state["epoch"],
-        "best_epoch": state["best_epoch"],
-        "val_accuracy": state["best_accuracy"],
-        "seconds": {"training": round(trained - began, 1), "scoring": round(time.time() - trained, 1)},
-        "views": views["figures"],
+        "schedule": "half cosine by epoch and time, warm-up 4 epochs; rates in history.csv",
+        "epochs_run": len(done.rows),
+        "best_epoch": done.best_epoch,
+        "val_accuracy": done.best_accuracy,
+        "seconds": {"training": round(done.seconds, 1), "scoring": round(time.time() - trained, 1)},
+        "views": figures,
     }
     (folder / "train.json").write_text(json.dumps(report, indent=1))
-    np.savez(folder / "probabilities.npz", views=views["probabilities"].astype(np.float16))
-    pack(name, folder, weights.tobytes(), max(figure["val"] for figure in views["figures"].values()))
-
-
-def rate_at(share: float, epoch: int, peak: float) -> float:
-    """The learning rate: a linear warm-up by epochs, times a half cosine by the share of the schedule."""
-    warmup = min(1.0, (epoch + 0.5) / _WARMUP_EPOCHS)
-    return peak * warmup * (1 + math.cos(math.pi * share)) / 2
-
-
-def score(name: str, network: Any, data: dict[str, Any]) -> dict[str, Any]:
-    """Probabilities of twelve views of the validation and the test images, and what their means score.
-
-    Returns:
-        `probabilities` (12, N, 7): the image, its mirror image, the ten crops in `Views`' order; N are the
-        validation images, then the test images. `figures` by view: accuracies.
-    """
-    from ferflow.model.backend import load_keras
-    from ferflow.model.views import Views
-
-    keras = load_keras()
-
-    class _Stacked(keras.layers.Layer):  # type: ignore[misc, name-defined]
-        """(12 N, 7) as (N, 84)."""
-
-        def call(self, values: Any) -> Any:
-            views = keras.ops.reshape(values, (12, -1, 7))
-            return keras.ops.reshape(keras.ops.transpose(views, (1, 0, 2)), (-1, 84))
-
-        def compute_output_shape(self, _: Any) -> Any:
-            return (None, 84)
-
-    inputs = keras.Input(network.input_shape[1:])
-    stacked = keras.layers.Concatenate(axis=0)([Views("flip")(inputs), Views("ten_crop")(inputs)])
-    model = keras.Model(inputs, _Stacked(dtype="float32")(network(stacked)))
-    images = np.concatenate([data["val"].images, data["test"].images])
-    size, found = 128, []
-    for start in range(0, len(images), size):
-        batch = np.zeros((size, *images.shape[1:], 1), np.uint8)
-        part = images[start : start + size]
-        batch[: len(part), ..., 0] = part
-        found.append(np.asarray(model.predict_on_batch(batch), np.float64)[: len(part)])
-    views = np.concatenate(found).reshape(len(images), 12, 7).transpose(1, 0, 2)
-    number = len(data["val"].images)
-    means = {
-        "none": views[0],
-        "flip": views[:2].mean(0),
-        "ten_crop": views[2:].mean(0),
-        "whole_and_ten_crop": views.mean(0),
-    }
-    figures = {}
-    for kind, mean in means.items():
-        right = mean[number:].argmax(1) == data["test"].labels
-        figures[kind] = {
-            "val": float((mean[:number].argmax(1) == data["val"].labels).mean()),
-            "test": float(right.mean()),
-            "test_leak_free": float(right[~data["leaked"]].mean()),
-        }
-        say(f"[{name}] {kind} {figures[kind]}")
-    return {"probabilities": views, "figures": figures}
+    np.savez(folder / "probabilities.npz", views=views.astype(np.float16))
+    pack(name, folder, weights, max(figure["val"] for figure in figures.values()))
 
 
 def pack(name: str, folder: Path, weights: bytes, val_accuracy: float) -> None:
-    """Put the results into $OUT: one tar file, and large weights in parts, if validation likes them."""
+    """Put the results into $OUT: one tar file, and the weights, if validation likes them."""
     output = Path(os.environ.get("OUT", folder))
-    output.mkdir(parents=True, exist_ok=True)
-    names = [
-        file
-        for file in ("train.json", "probe.json", "history.csv", "probabilities.npz")
-        if (folder / file).exists()
-    ]
-    if len(weights) < _PART_BYTES:
-        (folder / "weights.f16").write_bytes(weights)
-        names.append("weights.f16")
+    files = ("train.json", "probe.json", "history.csv", "probabilities.npz")
+    pack_folders(output / f"{name}.tar", [folder], files, lock=folder / "pack.lock")
+    if name != "resnet50v2" or val_accuracy > _STORED_RESNET50V2:
+        write_in_parts(output / f"{name}.f16", weights)
     else:
-        for part, start in enumerate(range(0, len(weights), _PART_BYTES)):
-            file = output / f"{name}.f16.{part}"
-            if val_accuracy > _STORED_RESNET50V2:
-                file.write_bytes(weights[start : start + _PART_BYTES])
-            else:
-                file.unlink(missing_ok=True)
-    with tarfile.open(output / f"{name}.tar", "w") as packed:
-        for file in names:
-            packed.add(folder / file, f"{name}.{file}")
+        for part in output.glob(f"{name}.f16.*"):
+            part.unlink()
     say(f"[{name}] packed")
 
 
