@@ -17,8 +17,9 @@ from ferflow import limits
 from ferflow.data.archives.archives import read_members
 from ferflow.data.archives.bounds import check_name_length
 from ferflow.data.archives.zip_directory import DirectoryFirst
-from ferflow.data.sources.fer_csv import Table, read_fer_csv
+from ferflow.data.sources.fer_csv import read_fer_csv
 from ferflow.data.sources.reading_errors import Wording
+from ferflow.data.sources.table_rows import Table
 from ferflow.data.store import read_arrays, read_csv, write_arrays
 from ferflow.errors import DataError, FerflowError
 from ferflow.limits import parse_json

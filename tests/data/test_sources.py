@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ferflow.data.sources.fer_csv import BadRowError, parse_pixels
+from ferflow.data.sources.fer_csv import parse_pixels
 from ferflow.data.sources.sources import SourceContent, read_source
+from ferflow.data.sources.table_rows import BadRowError
 from ferflow.data.store import pixel_hashes
 from ferflow.errors import ParamsError, SourceError
 from ferflow.params import DownloadParams, check_params

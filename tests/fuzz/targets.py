@@ -22,8 +22,9 @@ from PIL import Image
 from ferflow.data.archives.archives import read_members
 from ferflow.data.decoding.picture_header import BadImageError
 from ferflow.data.images import decode_image
-from ferflow.data.sources.fer_csv import Table, read_fer_csv
+from ferflow.data.sources.fer_csv import read_fer_csv
 from ferflow.data.sources.reading_errors import Wording
+from ferflow.data.sources.table_rows import Table
 from ferflow.data.store import read_arrays, read_csv, write_arrays
 from ferflow.errors import FerflowError
 from ferflow.limits import parse_json

@@ -26,6 +26,11 @@ _KINDS: tuple[tuple[bytes, str, str], ...] = (
     (b"\x1f\x9d", "packed by compress", f"unpack it (uncompress), or {_REPACK}"),
     (b"MSCF", "a Windows cabinet archive", _REPACK),
     (b"!<arch>", "an ar archive", _REPACK),
+    (
+        b"PAR1",
+        "a Parquet table",
+        "use download.source csv",
+    ),
     (b"\x89HDF", "an HDF5 file", _AS_CSV),
     (b"\x93NUMPY", "a NumPy array", _AS_FOLDER),
     (b"SQLite format 3", "an SQLite database", _AS_CSV),

@@ -31,6 +31,7 @@ from ferflow.errors import SourceError
 from ferflow.params import DownloadParams
 
 TABLES = (".csv", ".tsv", ".tab")
+PARQUET_START = b"PAR1"
 PACKINGS = (".gz", ".bz2", ".xz", ".zip")
 _TAR_MARK = slice(257, 262)
 _NUM_NAMED = 5
@@ -55,6 +56,8 @@ def open_table(path: Path, bounds: DownloadParams) -> Iterator[io.BufferedReader
             return
         with open_packed(path, start) as unpacked:
             head = unpacked.read(_START_BYTES)
+        if head.startswith(PARQUET_START):
+            raise SourceError(f"{path}: is a packed Parquet file; unpack it and give the file inside it")
         if head[_TAR_MARK] == b"ustar":
             with open_packed(path, start) as unpacked:
                 yield from _open_in_tar(path, start, unpacked, bounds)
@@ -76,7 +79,9 @@ def holds_table(path: Path) -> bool:
             with open_packed(path, start) as unpacked:
                 head = unpacked.read(_START_BYTES)
             if head[_TAR_MARK] != b"ustar":
-                return b"emotion" in head.lower() or b"pixel" in head.lower()
+                return (
+                    head.startswith(PARQUET_START) or b"emotion" in head.lower() or b"pixel" in head.lower()
+                )
             names = _first_names_in_tar(path, start)
     except DAMAGE:
         return False  # reading it as images says what is wrong

@@ -99,9 +99,11 @@ def _inspect(path: Path, bounds: DownloadParams, entries: tuple[str, ...], probl
 
     mapping = parse_map(entries, option=Wording().key)
     if is_table(path):
-        pictures = read_table(path, bounds, mapping=mapping, wording=Wording(), cut=None)
-        formats["row of pixels"] = len(pictures.faces)
-        sizes[48, 48] = len(pictures.faces)
+        pictures = read_table(path, bounds, mapping=mapping, wording=Wording(), cut=None, observe=observe)
+        num_rows = len(pictures.faces) - sum(formats.values())
+        if num_rows:
+            formats["row of pixels"] += num_rows
+            sizes[48, 48] += num_rows
         source = "csv"
     else:
         pictures = read_pictures(path, bounds, mapping=mapping, wording=Wording(), cut=None, observe=observe)

@@ -14,7 +14,7 @@ from ferflow.labels import IMAGE_SIZE
 SEPARATORS = ",;\t|"
 NUM_PIXELS = IMAGE_SIZE * IMAGE_SIZE
 _EMOTION = ("emotion", "emotions", "expression", "label", "labels", "class", "target")
-_PIXELS = ("pixels", "pixel", "pixel_values", "image")
+_PIXELS = ("pixels", "pixel", "pixel_values", "image", "img", "image_bytes")
 _USAGE = ("usage", "split", "subset", "set")
 _NUMBERED = re.compile(r"(?P<stem>\D*)(?P<number>\d+)")
 _FEWEST_PIXEL_COLUMNS = 64

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
+import numpy as np
+
 from ferflow.data.archives.packed_table import PACKINGS, TABLES, holds_table
-from ferflow.data.sources.fer_csv import Table, read_fer_csv
+from ferflow.data.decoding.decode_box import DecodeBox
+from ferflow.data.decoding.picture_header import BadImageError
+from ferflow.data.decoding.pictures import Picture
+from ferflow.data.images import to_grey_face
+from ferflow.data.sources.fer_csv import read_fer_csv
+from ferflow.data.sources.parquet_table import is_parquet, parquet_rows
 from ferflow.data.sources.path_labels import Layout, Place
-from ferflow.data.sources.reading import BadImage, Cut, Pictures
+from ferflow.data.sources.reading import BadImage, Cut, Observe, Pictures
 from ferflow.data.sources.reading_errors import Wording
+from ferflow.data.sources.table_rows import CsvRow, Table, checked_rows
 from ferflow.data.store import Images
-from ferflow.labels import IMAGE_SIZE
 from ferflow.params import DownloadParams
 from ferflow.progress import track
 
 
 def is_table(path: Path) -> bool:
     """Whether a path leads to a table and not to images, by its name and what is packed in it."""
+    if is_parquet(path):
+        return True
     if path.is_dir():
         return False
     name = path.name.lower()
@@ -34,6 +45,7 @@ def read_table(
     mapping: Mapping[str, str | None],
     wording: Wording,
     cut: Cut | None,
+    observe: Observe | None = None,
 ) -> Pictures:
     """Read all images of a table, in the order of its rows.
 
@@ -43,6 +55,7 @@ def read_table(
         mapping: Of `parse_map`, for labels and usages.
         wording: What messages call the map.
         cut: Finds the face in a picture; None: the picture is the face.
+        observe: Called with the bytes of each encoded picture and the picture.
 
     Raises:
         SourceError: It is missing, damaged, over a bound, or no table.
@@ -54,27 +67,66 @@ def read_table(
     bad: list[BadImage] = []
     without_face: list[str] = []
     left_out: list[str] = []
-    for row in track(read_fer_csv(table, wording=wording), total=None, label="reading rows"):
+    sides: list[int] = []
+    # Who observes, and who cuts, needs the whole picture and not the face alone.
+    whole = cut is None and observe is None
+    if is_parquet(path):
+        rows = checked_rows(table, _with_pictures(parquet_rows(table), bounds, whole=whole), wording=wording)
+    else:
+        rows = read_fer_csv(table, wording=wording)
+    for row in track(rows, total=None, label="reading rows"):
         if row.problem:
-            bad.append(BadImage(f"row {row.number}", row.problem))
+            bad.append(BadImage(row.called, row.problem))
         elif row.place is None or row.image is None:
-            left_out.append(f"row {row.number}")
+            left_out.append(row.called)
         else:
-            face = row.image if cut is None else cut(row.image)
+            sides.append(row.side)
+            if observe is not None and row.content:
+                observe(row.content, row.image)
+            face = cut(row.image) if cut is not None else row.image if whole else to_grey_face(row.image)
             if face is None:
                 without_face.append(row.place.file)
             else:
                 places.append(row.place)
                 faces.append(face)
-    return Pictures(
-        places, faces, tuple(bad), tuple(without_face), float(IMAGE_SIZE), _layout(table, places, left_out)
-    )
+    side = float(np.median(sides)) if sides else 0.0
+    return Pictures(places, faces, tuple(bad), tuple(without_face), side, _layout(table, places, left_out))
+
+
+def _with_pictures(rows: Iterator[CsvRow], bounds: DownloadParams, *, whole: bool) -> Iterator[CsvRow]:
+    """The rows, with their encoded pictures decoded: to faces where the whole picture is the face."""
+    limit = "download.max_image_pixels"
+    with DecodeBox() as box:
+        for is_encoded, some in groupby(rows, key=lambda row: bool(row.content)):
+            if not is_encoded:
+                yield from some
+            elif whole:
+                pairs = ((row, row.content) for row in some)
+                for row, answer in box.faces(pairs, max_pixels=bounds.max_image_pixels, limit=limit):
+                    yield _with_picture(row, answer)
+            else:
+                for row in some:
+                    try:
+                        answer = box.picture(row.content, max_pixels=bounds.max_image_pixels, limit=limit)
+                    except BadImageError as error:
+                        yield _with_picture(row, error)
+                    else:
+                        yield _with_picture(row, answer)
+
+
+def _with_picture(row: CsvRow, answer: Picture | BadImageError) -> CsvRow:
+    if isinstance(answer, BadImageError):
+        return replace(row, place=None, problem=str(answer))
+    return replace(row, image=answer.pixels, side=min(answer.width, answer.height))
 
 
 def _layout(table: Table, places: list[Place], left_out: list[str]) -> Layout:
     remarks = []
     if table.columns is not None and table.columns.usage is None:
-        remarks.append(f"{table.path}: has no column Usage, so all of its rows count as Training")
+        usages = sorted({usage for usage in table.subsets.values() if usage}) or ["Training"]
+        remarks.append(
+            f"{table.path}: has no column Usage, so all of its rows count as {' and '.join(usages)}"
+        )
     return Layout(
         places={place.file: place for place in places},
         classes=dict(sorted(table.classes.items())),
