@@ -14,9 +14,11 @@ from typer.testing import CliRunner
 from ferflow import paths
 from ferflow.cli.app import app
 from ferflow.data.store import pixel_hashes, read_arrays, read_csv, write_csv
-from ferflow.errors import DataError, FerflowError, ModelError, OutputError, SourceError
+from ferflow.errors import DataError, FerflowError, ModelError, OutputError, ParamsError, SourceError
 from ferflow.files import sha256_of, write_json
 from ferflow.labels import EMOTIONS
+from ferflow.params import DownloadParams, EvaluateParams, read_yaml
+from ferflow.params.scoring import scoring_params
 from ferflow.serving.answering import DRAWN
 from tests.conftest import REPOSITORY
 from tests.serving.conftest import describe, expected_probabilities, write_tiny_network
@@ -285,3 +287,20 @@ def test_too_many_bad_images_leave_the_old_results(evaluate, repository, tmp_pat
     assert _metrics(repository, "old")["folder"]["bad_images"] == [
         {"name": "sad/bad.png", "reason": "empty (0 bytes)"}
     ]
+
+
+def test_a_folder_is_scored_where_there_is_no_parameter_file(evaluate, repository, tmp_path, monkeypatch):
+    faces = repository / "faces"
+    monkeypatch.chdir(tmp_path)
+    evaluate("--data", str(faces), "--name", "mine", "--export", str(repository / "export"))
+    assert _metrics(tmp_path, "mine")["num_images"] == 120
+    with pytest.raises(ParamsError, match=r"other\.yaml: not found"):
+        evaluate("--data", str(faces), "--params", "other.yaml")
+
+
+def test_what_stands_in_for_the_parameter_file_is_what_every_profile_starts_from(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    base = read_yaml(REPOSITORY / "profiles" / "base.yaml")
+    stand_in = scoring_params(paths.PARAMS)
+    assert stand_in.download == DownloadParams.model_validate(base["download"])
+    assert stand_in.evaluate == EvaluateParams.model_validate(base["evaluate"])

@@ -198,17 +198,18 @@ def evaluate(
     """
     from ferflow.cli import evaluate
     from ferflow.params import load_params
+    from ferflow.params.scoring import scoring_params
     from ferflow.stages import evaluate as stage
     from ferflow.tracking.outbox.scoring import record_evaluation
 
     evaluate.check_options(data, map=mapping, name=name, export=export, model=model, faces=faces == "crop")
-    values = load_params(params)
     if data is not None:
+        scoring = scoring_params(params)
         target = evaluate.output_dir_of(data, name)
-        reader = evaluate.open_reader(export, model, values)
+        reader = evaluate.open_reader(export, model, scoring.evaluate)
         with _locked("evaluate-folder"):
             report = evaluate.evaluate_folder(
-                values,
+                scoring,
                 data,
                 mapping=mapping or [],
                 output_dir=target,
@@ -218,6 +219,7 @@ def evaluate(
             )
         typer.echo(evaluate.describe(report, target, model=reader.name))
         return
+    values = load_params(params)
     with _running("evaluate", values, params):
         stage.run(values.evaluate, split_dir=paths.SPLIT, model_path=paths.MODEL, reports_dir=paths.REPORTS)
         record_evaluation(Path(), values)

@@ -12,7 +12,8 @@ from ferflow.errors import ModelError, OutputError, SourceError
 if TYPE_CHECKING:
     from ferflow.data.sources.reading import Cut
     from ferflow.data.store import Images
-    from ferflow.params import Params
+    from ferflow.params import EvaluateParams
+    from ferflow.params.scoring import ScoringParams
     from ferflow.reader import Reader
     from ferflow.stages.results import EvaluateReport
 
@@ -51,7 +52,7 @@ def output_dir_of(data: Path, name: str | None) -> Path:
 
 
 def evaluate_folder(
-    params: Params,
+    params: ScoringParams,
     data: Path,
     *,
     mapping: list[str],
@@ -81,7 +82,7 @@ def evaluate_folder(
         data, params.download, mapping=parse_map(mapping), cut=_cutter(reader) if faces == "crop" else None
     )
     return stage.run(
-        params,
+        params.evaluate,
         content,
         reader=reader,
         pipeline=stage.Pipeline(paths.SPLIT, paths.REPORTS),
@@ -109,7 +110,7 @@ def describe(report: EvaluateReport, output_dir: Path, *, model: str) -> str:
     return "\n".join([*lines, f"report     {output_dir / 'report.html'}"])
 
 
-def open_reader(export: Path | None, model: Path | None, params: Params) -> Reader:
+def open_reader(export: Path | None, model: Path | None, params: EvaluateParams) -> Reader:
     """The network that scores: a `.keras` file that is named, else by the rule of `ferflow predict`.
 
     Raises:
@@ -121,7 +122,7 @@ def open_reader(export: Path | None, model: Path | None, params: Params) -> Read
         return exported_reader(export)
     if export is not None:
         raise ModelError("--export and --model name two networks; name one")
-    return keras_reader(model, params.evaluate)
+    return keras_reader(model, params)
 
 
 def _cutter(reader: Reader) -> Cut:

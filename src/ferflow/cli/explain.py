@@ -94,9 +94,9 @@ def _open_reader(export: Path | None, model: Path | None, detector: Path | None,
         return exported_reader(export, detector=detector)
     if export is not None:
         raise ModelError("--export and --model name two networks; name one")
-    from ferflow.params import load_params
+    from ferflow.params.scoring import scoring_params
 
-    return keras_reader(model, load_params(params).evaluate, detector=detector)
+    return keras_reader(model, scoring_params(params).evaluate, detector=detector)
 
 
 def _explain_pictures(paths: list[Path], reader: Reader, *, whole: bool, output_dir: Path) -> None:

@@ -21,7 +21,7 @@ from ferflow.data.store import Column, read_csv
 from ferflow.errors import DataError
 from ferflow.files import atomic_directory
 from ferflow.labels import EMOTIONS
-from ferflow.params import Params
+from ferflow.params import EvaluateParams
 from ferflow.progress import say
 from ferflow.reader import Reader
 from ferflow.stages.results import EvaluateReport, ScoredImages, score_images, write_results
@@ -39,7 +39,7 @@ class Pipeline:
 
 
 def run(
-    params: Params,
+    params: EvaluateParams,
     content: ClassFolder,
     *,
     reader: Reader,
@@ -71,7 +71,7 @@ def run(
     scored = _scored(content, trained_on or frozenset())
     temperature, thresholds = _known_confidence(reader, pipeline, is_own=is_own)
     probabilities = reader.read(scored.images, "predicting")
-    settings = params.evaluate.model_copy(update={"test_time_augmentation": reader.views})
+    settings = params.model_copy(update={"test_time_augmentation": reader.views})
     report = score_images(scored, probabilities, settings, temperature=temperature, thresholds=thresholds)
     facts = {
         "name": output_dir.name,
