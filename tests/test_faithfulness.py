@@ -6,18 +6,26 @@ import numpy as np
 import pytest
 
 from ferflow.explain.faithfulness import BORDER, CENTRAL_AREA, central_share, measure
+from ferflow.explain.heatmap import Run
 from ferflow.labels import EMOTIONS
 
 
-def _looks_at_the_middle(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Surprised in so far as the middle ninth is bright; its maps say so."""
+def _surprise_at_the_middle(images: np.ndarray) -> np.ndarray:
+    """Surprised in so far as the middle ninth is bright."""
     cells = images.reshape(len(images), 3, 16, 3, 16).mean(axis=(2, 4)) / 255
     surprise = cells[:, 1, 1]
     probabilities = np.repeat((1 - surprise)[:, None] / 6, len(EMOTIONS), axis=1)
     probabilities[:, -1] = surprise
+    return probabilities
+
+
+def _middle(images: np.ndarray) -> np.ndarray:
     maps = np.zeros((len(images), len(EMOTIONS), 3, 3))
     maps[:, :, 1, 1] = 1
-    return probabilities, maps
+    return maps
+
+
+_looks_at_the_middle = Run(_surprise_at_the_middle, _middle)
 
 
 def _bright_middles() -> np.ndarray:

@@ -5,22 +5,25 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ferflow.explain.heatmap import heatmaps, overlay
+from ferflow.explain.heatmap import Run, heatmaps, overlay
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
 
 
 def _brightness(cells: int):
     """A network whose map of each emotion is the mean brightness of each cell; of `angry` its negative."""
 
-    def run(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def answers(images: np.ndarray) -> np.ndarray:
+        return np.eye(len(EMOTIONS))[np.full(len(images), 3)]
+
+    def maps_of(images: np.ndarray) -> np.ndarray:
         assert images.dtype == np.uint8
         side = IMAGE_SIZE // cells
         means = images.reshape(len(images), cells, side, cells, side).mean(axis=(2, 4)) / 255
         maps = np.repeat(means[:, None], len(EMOTIONS), axis=1).astype(np.float32)
         maps[:, 0] *= -1
-        return np.eye(len(EMOTIONS))[np.full(len(images), 3)], maps
+        return maps
 
-    return run
+    return Run(answers, maps_of)
 
 
 def _spot(top: int, left: int) -> np.ndarray:

@@ -83,7 +83,7 @@ def exported_reader(folder: Path | None, *, detector: Path | None = None) -> Rea
         views=found.test_time_augmentation,
         temperature=found.temperature,
         read=_read_by(network),
-        open_run=lambda: network.explain,
+        open_run=lambda: Run(network.predict, network.maps),
         open_finder=lambda: open_finder(model.folder, found, min_score=_MIN_SCORE, detector=detector),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 
@@ -16,11 +17,14 @@ from onnx import numpy_helper
 
 from ferflow.explain.gradcam import explained
 from ferflow.labels import EMOTIONS
-from ferflow.model.export import write_int8, write_onnx
+from ferflow.model.export import ROWS, write_int8, write_onnx
 from ferflow.model.network import build_network
 from ferflow.model.prediction import predict_probabilities
 from ferflow.params import load_params
+from ferflow.serving.export_folder import read_description
+from ferflow.serving.network import Network
 from tests.conftest import REPOSITORY
+from tests.serving.conftest import describe
 
 VIEWS = ("none", "flip", "ten_crop", "whole_and_ten_crop")
 
@@ -68,6 +72,47 @@ def test_a_file_answers_as_keras_does_for_any_number_of_images(exported, network
         np.testing.assert_allclose(answers[1], maps[:number], atol=1e-5 * np.abs(maps).max())
 
 
+@pytest.mark.parametrize("form", ["float32", "int8"])
+def test_maps_and_answers_of_ten_crops_are_had_one_without_the_other(exported, bars, tmp_path, capfd, form):
+    path, images = exported["ten_crop"], bars[0][:5]
+    if form == "int8":
+        write_int8(path, tmp_path / "int8.onnx", bars[0][:32])
+        path = tmp_path / "int8.onnx"
+        assert capfd.readouterr().err == ""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    assert [entry.name for entry in session.get_inputs()] == ["images"]
+    answers, maps = session.run(["probabilities", "maps"], {"images": images})
+    for rows, given in (((0, 5), (0, len(EMOTIONS))), ((5, 2**31 - 1), answers.shape)):
+        few = {"images": images, ROWS: np.array(rows, np.int32)}
+        assert session.run(["probabilities"], few)[0].shape == given
+    np.testing.assert_array_equal(session.run(["probabilities"], few)[0], answers)
+    few[ROWS] = np.array((0, 5), np.int32)
+    np.testing.assert_array_equal(session.run(["maps"], few)[0], maps)
+
+
+def test_maps_are_asked_for_without_the_crops_and_answers_without_the_plain_view(exported, bars, tmp_path):
+    shutil.copy(exported["ten_crop"], tmp_path / "model.onnx")
+    describe(tmp_path, test_time_augmentation="ten_crop")
+    network = Network(tmp_path, read_description(tmp_path), precision="float32", threads=1)
+    asked = []
+    session = network._session
+
+    class Recorded:
+        def run(self, outputs, inputs):
+            asked.append((outputs, inputs[ROWS].tolist()))
+            return session.run(outputs, inputs)
+
+    network._session = Recorded()
+    images = {"images": bars[0][:3]}
+    np.testing.assert_array_equal(network.maps(images["images"]), session.run(["maps"], images)[0])
+    np.testing.assert_array_equal(
+        network.predict(images["images"]), session.run(["probabilities"], images)[0]
+    )
+    assert asked == [(["maps"], [0, 3]), (["probabilities"], [3, 2**31 - 1])]
+
+
 def test_a_file_says_what_it_takes_and_gives(exported):
     model = onnx.load(exported["ten_crop"])
     onnx.checker.check_model(model, full_check=True)
@@ -87,7 +132,7 @@ _EXPORT_AGAIN = """
 import hashlib, sys
 from pathlib import Path
 import keras, numpy as np
-from ferflow.model.export import write_int8, write_onnx
+from ferflow.model.export import ROWS, write_int8, write_onnx
 from ferflow.model.network import load_network
 source, folder, number = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 for _ in range(number):

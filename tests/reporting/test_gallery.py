@@ -6,16 +6,24 @@ import cv2
 import numpy as np
 import pytest
 
+from ferflow.explain.heatmap import Run
 from ferflow.labels import EMOTIONS
 from ferflow.reporting.gallery import surest_answers, write_gallery
 from tests.reporting.conftest import make_scored
 
 
-def _run(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Maps that are hot at the top; never asked for probabilities."""
+def _maps(images: np.ndarray) -> np.ndarray:
+    """Hot at the top."""
     maps = np.zeros((len(images), len(EMOTIONS), 3, 3), np.float32)
     maps[:, :, 0] = 1
-    return np.full((len(images), len(EMOTIONS)), np.nan), maps
+    return maps
+
+
+def _never(images: np.ndarray) -> np.ndarray:
+    raise AssertionError("the gallery has the answers already")
+
+
+_run = Run(_never, _maps)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +59,7 @@ def test_gallery_shows_the_heat_beside_each_face(scored_answers, tmp_path):
     for name in ("one.png", "two.png"):
         write_gallery(tmp_path / name, _run, **scored_answers)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
-    write_gallery(tmp_path / "cold.png", lambda images: (_run(images)[0], -_run(images)[1]), **scored_answers)
+    write_gallery(tmp_path / "cold.png", Run(_never, lambda images: -_maps(images)), **scored_answers)
     hot, cold = (cv2.imread(str(tmp_path / name)).astype(int) for name in ("one.png", "cold.png"))
     assert hot.shape == cold.shape
     changed = np.abs(hot - cold).max(axis=2) > 30

@@ -133,7 +133,7 @@ def test_heatmaps_are_those_of_the_predicted_emotion(predictor):
     faces = draw_pictures(5)
     probabilities, heatmaps = predictor.explain_faces(faces)
     np.testing.assert_allclose(probabilities, expected_probabilities(faces), atol=1e-5)
-    expected = heatmap.heatmaps(lambda batch: (expected_probabilities(batch), expected_maps(batch)), faces)
+    expected = heatmap.heatmaps(heatmap.Run(expected_probabilities, expected_maps), faces)
     np.testing.assert_allclose(heatmaps, expected, atol=1e-4)
 
 

@@ -53,7 +53,7 @@ def measure(run: Run, faces: Faces, *, seed: int = 0) -> Faithfulness:
         faces: (N, 48, 48) uint8, N at least 1.
         seed: Of the random quarter, and of the order among places that are equally hot.
     """
-    probabilities = run(faces)[0]
+    probabilities = run.answers(faces)
     answers = probabilities.argmax(axis=1)
     heat = heatmaps(run, faces, answers)
     random = np.random.default_rng(seed)
@@ -61,7 +61,7 @@ def measure(run: Run, faces: Faces, *, seed: int = 0) -> Faithfulness:
     before = probabilities[np.arange(len(faces)), answers]
 
     def drop(order: NDArray[np.float64]) -> float:
-        after = run(_covered(faces, order))[0][np.arange(len(faces)), answers]
+        after = run.answers(_covered(faces, order))[np.arange(len(faces)), answers]
         return float((before - after).mean())
 
     return Faithfulness(

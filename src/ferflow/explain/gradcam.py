@@ -134,7 +134,7 @@ def keras_run(network: Any, *, batch_size: int = _BATCH) -> Run:
     model.jit_compile = use_xla()
     batch_size += -batch_size % num_devices()
 
-    def run(faces: Faces) -> tuple[NDArray[Any], NDArray[Any]]:
+    def outputs_of(faces: Faces) -> tuple[NDArray[Any], NDArray[Any]]:
         outputs = []
         for start in range(0, len(faces), batch_size):
             part = faces[start : start + batch_size]
@@ -144,7 +144,7 @@ def keras_run(network: Any, *, batch_size: int = _BATCH) -> Run:
         probabilities, maps = (np.concatenate(parts) for parts in zip(*outputs, strict=True))
         return probabilities, maps
 
-    return run
+    return Run(answers=lambda faces: outputs_of(faces)[0], maps=lambda faces: outputs_of(faces)[1])
 
 
 def _head_of(network: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ their mirror images gives a finer and steadier map (augmented Grad-CAM; Morbidel
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -18,8 +19,6 @@ from ferflow.labels import IMAGE_SIZE
 
 Faces = NDArray[np.uint8]
 Heat = NDArray[np.float32]
-# Faces (N, 48, 48) uint8 to probabilities (N, 7) and maps (N, 7, h, w): Grad-CAM before the ReLU.
-Run = Callable[[Faces], tuple[NDArray[Any], NDArray[Any]]]
 
 # Moves of a copy along each axis, in cells; each is read as it is and mirrored.
 _MOVES = (-0.5, 0.0, 0.5)
@@ -30,26 +29,40 @@ _FACES_AT_ONCE = 16
 _OPACITY = 0.65
 
 
+@dataclass(frozen=True)
+class Run:
+    """A network as heatmaps take it, by Keras or ONNX Runtime.
+
+    Attributes:
+        answers: Faces (N, 48, 48) uint8 to probabilities (N, 7).
+        maps: Faces to maps (N, 7, h, w): Grad-CAM of the plain view, before the ReLU.
+    """
+
+    answers: Callable[[Faces], NDArray[Any]]
+    maps: Callable[[Faces], NDArray[Any]]
+
+
 def heatmaps(run: Run, faces: Faces, classes: NDArray[np.integer[Any]] | None = None) -> Heat:
     """What speaks for an emotion, place by place.
 
     Args:
-        run: The network, by Keras or ONNX Runtime. It is called with at most 16 faces and with their
-            18 copies; of the copies only the maps are used.
+        run: The network. Its maps are asked for of one face, and of the 18 copies of at most 16 faces.
         faces: (N, 48, 48) uint8, 0-255, grey.
         classes: (N,) the emotion of each face that is asked for, index into `EMOTIONS`; None: the one
-            that `run` finds most probable.
+            that its answers find most probable.
 
     Returns:
         (N, 48, 48) float32, 0-1, 1 at the strongest place of each face; all 0 where nothing speaks for
         the emotion.
     """
     found = np.zeros(faces.shape, np.float32)
+    if not len(faces):
+        return found
+    height, width = run.maps(faces[:1]).shape[2:]
+    chosen = run.answers(faces).argmax(axis=1) if classes is None else classes
     for start in range(0, len(faces), _FACES_AT_ONCE):
         rows = slice(start, start + _FACES_AT_ONCE)
-        probabilities, maps = run(faces[rows])
-        chosen = probabilities.argmax(axis=1) if classes is None else classes[rows]
-        found[rows] = _heat_of_batch(run, faces[rows], chosen, cells=(maps.shape[2], maps.shape[3]))
+        found[rows] = _heat_of_batch(run, faces[rows], chosen[rows], cells=(height, width))
     return found
 
 
@@ -80,7 +93,7 @@ def _heat_of_batch(
     moves = [(down, right) for down in moves_y for right in moves_x]
     copies = [_moved(faces, down, right) for down, right in moves]
     stacked = np.concatenate([*copies, *(copy[:, :, ::-1] for copy in copies)])
-    maps = run(np.ascontiguousarray(stacked))[1]
+    maps = run.maps(np.ascontiguousarray(stacked))
     of_class = maps[np.arange(len(maps)), np.tile(classes, 2 * len(moves))].astype(np.float64)
     straight, mirrored = of_class.reshape(2, len(moves), len(faces), *cells)
     total = np.zeros(faces.shape)

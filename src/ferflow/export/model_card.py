@@ -22,7 +22,11 @@ _VIEWS = {
     "enlarged, and the mirror images of the six",
 }
 # How the forms of the network that comes with ferflow were compared.
-_FORM_VIEWS = {"none": "one view, not the mean of several, which would hide a part of the differences"}
+_FORM_VIEWS = {
+    "none": "one view",
+    "flip": "the views that answer: the image and its mirror image",
+    "ten_crop": "the views that answer: ten crops",
+}
 _NO_FIGURE = "\N{EN DASH}"
 _FER2013_TERMS = (
     "FER-2013 has terms of its own, which its publishers set and which are not those of the code: whether "

@@ -26,8 +26,14 @@ keras = load_keras()
 
 OPSET = 17
 IMAGES, PROBABILITIES, MAPS = "images", "probabilities", "maps"
+# An input that may be left out: the first row of the batch that passes the network, and the one after the
+# last. Ten crops are a batch that begins with the images as they are, which the maps are of; whoever asks
+# for one of the two outputs leaves out the rows of the other.
+ROWS = "rows"
+_ALL_ROWS = (0, 2**31 - 1)
 # Images of one calibration step: the copies of 16 faces are held with all values between the layers.
 _CALIBRATION_BATCH = 16
+_ERRORS_ALONE = 3  # of ONNX Runtime's severities; it warns of inputs that may be left out
 
 
 def check_backend() -> None:
@@ -64,6 +70,7 @@ def write_onnx(network: Any, path: Path, *, test_time_augmentation: str, keep_ke
     plain = explained(network)
     model = _convert(_from_bytes(plain, test_time_augmentation), keep_kernels=keep_kernels)
     _make_canonical(model)
+    _set_all_rows(model.graph)
     _set_shapes(model.graph, plain.output_shape[1])
     path.write_bytes(model.SerializeToString(deterministic=True))
 
@@ -83,6 +90,7 @@ def write_int8(source: Path, path: Path, images: NDArray[np.uint8]) -> None:
         ModelError: What quantises is not installed.
     """
     _require("onnx")
+    import onnxruntime
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -95,6 +103,7 @@ def write_int8(source: Path, path: Path, images: NDArray[np.uint8]) -> None:
             return None if start is None else {IMAGES: images[start : start + _CALIBRATION_BATCH]}
 
     with tempfile.TemporaryDirectory(prefix="ferflow-") as folder, _silent_logs():
+        onnxruntime.set_default_logger_severity(_ERRORS_ALONE)
         prepared = Path(folder) / "prepared.onnx"
         # Shapes are known already; what counts is that BatchNorm is folded into the convolutions.
         quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
@@ -147,18 +156,20 @@ def _from_bytes(plain: Any, kind: str) -> Any:
     """
     import tensorflow as tf
 
-    signature = tf.TensorSpec((None, IMAGE_SIZE, IMAGE_SIZE), tf.uint8, name=IMAGES)
+    signature = [tf.TensorSpec((None, IMAGE_SIZE, IMAGE_SIZE), tf.uint8, name=IMAGES)]
+    if kind == "ten_crop":
+        signature.append(tf.TensorSpec((2,), tf.int32, name=ROWS))
     views, mean = Views(kind), MeanOverViews(NUM_VIEWS[kind])
 
-    @tf.function(input_signature=[signature])  # type: ignore[untyped-decorator]
-    def answers(images: Any) -> dict[str, Any]:
+    @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
+    def answers(images: Any, rows: Any = None) -> dict[str, Any]:
         pixels = tf.cast(images, tf.float32)[..., tf.newaxis]
         number, stack = tf.shape(images)[0], views(pixels)
         if kind == "ten_crop":
-            stack = tf.concat([pixels, stack], axis=0)
+            stack = tf.concat([pixels, stack], axis=0)[rows[0] : rows[1]]
         probabilities, maps = plain(stack, training=False)
         if kind == "ten_crop":
-            probabilities = probabilities[number:]
+            probabilities = probabilities[number - rows[0] :]
         return {PROBABILITIES: mean(probabilities), MAPS: maps[:number]}
 
     return answers
@@ -252,6 +263,13 @@ def _name_alike(graph: Any) -> None:
     graph.doc_string = ""
 
 
+def _set_all_rows(graph: Any) -> None:
+    """Give the input `rows`, where there is one, its default, so that it may be left out."""
+    numpy_helper = _require("onnx.numpy_helper")
+    if any(entry.name == ROWS for entry in graph.input):
+        graph.initializer.append(numpy_helper.from_array(np.array(_ALL_ROWS, np.int32), ROWS))
+
+
 def _set_shapes(graph: Any, maps: tuple[int | None, ...]) -> None:
     """Say of inputs and outputs what their shapes are; the number of images N stays open."""
     shapes = {
@@ -260,6 +278,8 @@ def _set_shapes(graph: Any, maps: tuple[int | None, ...]) -> None:
         MAPS: maps[1:],
     }
     for entry in (*graph.input, *graph.output):
+        if entry.name == ROWS:
+            continue
         first, *others = entry.type.tensor_type.shape.dim
         first.dim_param = "N"
         for dimension, number in zip(others, shapes[entry.name], strict=True):

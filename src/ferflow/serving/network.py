@@ -22,6 +22,10 @@ Maps = NDArray[np.float32]
 
 # Faces of one call: ten views of each at once are enough to keep the cores busy, and bound the memory.
 _BATCH = 32
+# An input that exports with ten crops have: the first row of the batch that passes the network, and the one
+# after the last. The batch begins with the images as they are, for the maps; their crops, for the answers,
+# follow. Exports of earlier versions do not have this input.
+_ROWS, _MANY = "rows", 2**31 - 1
 _SILENT = 3  # ONNX Runtime's severity "error": its warnings are not for users of ferflow
 
 
@@ -58,6 +62,8 @@ class Network:
         content = read_file(folder, self._path.name, description)
         with self._errors("load"):
             self._session, self.device = _session(content, threads, device)
+        optional = {entry.name for entry in self._session.get_overridable_initializers()}
+        self._has_rows = _ROWS in optional
         inputs, outputs = (
             sorted(entry.name for entry in entries)
             for entries in (self._session.get_inputs(), self._session.get_outputs())
@@ -70,20 +76,21 @@ class Network:
 
     def predict(self, faces: Images) -> Probabilities:
         """(N, 48, 48) uint8 faces to (N, 7) float32 probabilities; N may be 0."""
-        batches = [self._run(["probabilities"], batch)[0] for batch in _batches(faces)]
+        batches = [self._run("probabilities", batch) for batch in _batches(faces)]
         return np.concatenate(batches) if batches else np.zeros((0, len(EMOTIONS)), np.float32)
 
-    def explain(self, faces: Images) -> tuple[Probabilities, Maps]:
-        """(N, 48, 48) uint8 faces, N at least 1, to (N, 7) probabilities and (N, 7, h, w) maps, float32."""
-        batches = [self._run(["probabilities", "maps"], batch) for batch in _batches(faces)]
-        return np.concatenate([batch[0] for batch in batches]), np.concatenate(
-            [batch[1] for batch in batches]
-        )
+    def maps(self, faces: Images) -> Maps:
+        """(N, 48, 48) uint8 faces, N at least 1, to (N, 7, h, w) float32: Grad-CAM of the plain view."""
+        return np.concatenate([self._run("maps", batch) for batch in _batches(faces)])
 
-    def _run(self, outputs: list[str], faces: Images) -> list[NDArray[np.float32]]:
+    def _run(self, output: str, faces: Images) -> NDArray[np.float32]:
+        inputs: dict[str, NDArray[Any]] = {"images": faces}
+        if self._has_rows:
+            rows = (0, len(faces)) if output == "maps" else (len(faces), _MANY)
+            inputs[_ROWS] = np.array(rows, np.int32)
         with self._errors("run"):
-            results: list[NDArray[np.float32]] = self._session.run(outputs, {"images": faces})
-        return results
+            (found,) = self._session.run([output], inputs)
+        return np.asarray(found, np.float32)
 
     @contextmanager
     def _errors(self, verb: str) -> Iterator[None]:
