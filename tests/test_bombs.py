@@ -16,7 +16,7 @@ from tests.bombs import BOMBS
 # One process imports what the command needs, then forks for each folder: the limits are the child's.
 _UNDER_LIMITS = """
 import json, os, resource, sys
-from ferflow.cli import main
+from ferflow.cli.app import main
 import ferflow.stages.download, ferflow.data.sources
 GIBIBYTE = 1 << 30
 codes = {}

@@ -160,6 +160,7 @@ def test_a_repro_is_one_finished_run_whose_digests_are_those_of_dvc(finished: Pa
     assert run.data.params == flat(load_params(finished / "params.yaml").model_dump(mode="json"))
 
 
+@pytest.mark.slow
 def test_the_champion_gives_the_probabilities_of_the_evaluation(finished: Path, store: MlflowClient):
     printed = _run(finished, "ferflow", "register", "--force", tracking="on")  # It has learnt too little.
     assert "champion: version 1" in printed
@@ -175,18 +176,21 @@ def test_the_champion_gives_the_probabilities_of_the_evaluation(finished: Path, 
             assert np.abs(answers[column].to_numpy() - written[column].astype(float)).max() <= 1e-5
 
 
+@pytest.mark.slow
 def test_metrics_and_plots_are_known_to_dvc(finished: Path):
     assert "leak_free.accuracy" in _run(finished, "dvc", "metrics", "show")
     _run(finished, "dvc", "plots", "show", "--out", "plots_page")
     assert (finished / "plots_page" / "index.html").stat().st_size > 0
 
 
+@pytest.mark.slow
 def test_same_params_give_the_same_bytes_in_another_folder(finished: Path, tmp_path: Path):
     other = _copy_repository(tmp_path / "other")
     _run(other, "dvc", "repro")
     assert _digests(other) == _digests(finished)
 
 
+@pytest.mark.slow
 def test_a_train_key_reruns_train_and_evaluate_only(repository: Path):
     changed = (repository / "params.yaml").read_text().replace("learning_rate: 0", "learning_rate: 0.01 # 0")
     (repository / "params.yaml").write_text(changed)
@@ -217,7 +221,7 @@ def dying(rename):
     return replacement
 
 Path.rename, Path.replace = dying(Path.rename), dying(Path.replace)
-from ferflow.cli import main
+from ferflow.cli.app import main
 main()
 """
 _UNITS = ("data/raw", "data/filtered", "data/split")
@@ -247,6 +251,7 @@ def _change_params(folder: Path) -> None:
     (folder / "params.yaml").write_text(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["download", "face-filter", "split"])
 def test_a_stage_killed_at_any_rename_leaves_old_or_new_and_completes(repository: Path, stage: str):
     old = _units(repository)
@@ -271,6 +276,7 @@ def test_a_stage_killed_at_any_rename_leaves_old_or_new_and_completes(repository
     assert not list(repository.glob("**/*.tmp-*"))
 
 
+@pytest.mark.slow
 def test_two_runs_of_a_stage_do_not_write_at_the_same_time(repository: Path):
     before = _digests(repository)
     (repository / "data" / "split" / "manifest.csv").unlink()
@@ -285,6 +291,7 @@ def test_two_runs_of_a_stage_do_not_write_at_the_same_time(repository: Path):
     assert _digests(repository) == before
 
 
+@pytest.mark.slow
 def test_killed_training_goes_on_and_ends_with_the_same_network(repository: Path):
     before = _digests(repository)
     checkpoints = repository / ".ferflow" / "checkpoints"
@@ -299,6 +306,7 @@ def test_killed_training_goes_on_and_ends_with_the_same_network(repository: Path
     assert _digests(repository) == before
 
 
+@pytest.mark.slow
 def test_dvc_killed_with_its_stage_left_running_then_repro_completes(repository: Path):
     before = _digests(repository)
     # Nothing to restore the result from: it must be trained.

@@ -33,19 +33,19 @@ def _members(root: Path) -> list[Path]:
 
 
 def test_the_mean_of_two_networks_takes_the_place_of_training(repository):
-    paths = [str(path) for path in _members(repository)]
+    members = [str(path) for path in _members(repository)]
     (repository / paths.REPORTS).mkdir(exist_ok=True)
     (repository / paths.REPORTS / "history.png").write_bytes(b"of a former training")
-    done = CliRunner().invoke(app, ["ensemble", *paths])
+    done = CliRunner().invoke(app, ["ensemble", *members])
     assert done.exit_code == 0, done.output
     images = load_subset(paths.SPLIT / "val.npz").images
     answers = [
         predict_probabilities(load_network(Path(path)), images, batch_size=8)
-        for path in (*paths, paths.MODEL)
+        for path in (*members, paths.MODEL)
     ]
     np.testing.assert_allclose(answers[2], (answers[0] + answers[1]) / 2, atol=1e-6)
     report = json.loads((paths.REPORTS / "train.json").read_text())
-    assert [member["file"] for member in report["members"]] == paths
+    assert [member["file"] for member in report["members"]] == members
     assert report["parameters"]["total"] == sum(member["parameters"] for member in report["members"])
     assert len(read_csv(paths.REPORTS / "history.csv", ("epoch", "val_loss"))["epoch"]) == 0
     assert not (paths.REPORTS / "history.png").exists()
