@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from typing import NoReturn
 
 import pytest
 
+from ferflow.data.decoding.decode_box import DecodeBox
+from ferflow.data.sources import reading
 from ferflow.data.sources.sources import read_source
 from ferflow.data.store import ImageTable
 from ferflow.params import Params, load_params, read_yaml
@@ -51,6 +54,42 @@ def import_path() -> Iterator[None]:
     before = list(sys.path)
     yield
     sys.path[:] = before
+
+
+class _LastingBox(DecodeBox):
+    """One that serves whoever opens it, and ends with the tests."""
+
+    def close(self) -> None:
+        """Leave the process to the next one."""
+
+
+@pytest.fixture(scope="module")
+def one_decode_box() -> Iterator[None]:
+    """One process decodes for all sources that are read: starting one takes longer than some pictures do."""
+    box = _LastingBox()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "DecodeBox", lambda: box)
+        yield
+    DecodeBox.close(box)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_stack() -> Iterator[None]:
+    """`inspect.stack` without source lines, as kfp asks for it some fifty times a pipeline for one name.
+
+    Where thousands of modules are loaded and pytest is below, finding the lines takes 2 seconds a pipeline.
+    """
+
+    def stack(context: int = 1) -> list[inspect.FrameInfo]:
+        found, frame = [], inspect.currentframe()
+        while frame := frame.f_back:
+            code = frame.f_code
+            found.append(inspect.FrameInfo(frame, code.co_filename, frame.f_lineno, code.co_name, None, None))
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inspect, "stack", stack)
+        yield
 
 
 _WITHOUT_LINUX = """

@@ -16,6 +16,8 @@ from ferflow.cli.app import main
 from tests.bad_inputs import BAD_INPUTS
 from tests.source_files import layout, write_zip
 
+pytestmark = pytest.mark.usefixtures("one_decode_box")
+
 Values = dict[str, Any]
 # What a wrong parameter does to the values, and what the message must say.
 _BAD_PARAMETERS: dict[str, tuple[Callable[[Values], Any], tuple[str, ...]]] = {

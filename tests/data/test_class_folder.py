@@ -16,6 +16,8 @@ from ferflow.errors import DataError, SourceError
 from ferflow.labels import EMOTIONS
 from tests.data.pictures import draw_pictures
 
+pytestmark = pytest.mark.usefixtures("one_decode_box")
+
 
 def write(path, picture=None):
     """Write a picture; the name's end says how."""

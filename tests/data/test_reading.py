@@ -22,6 +22,8 @@ from ferflow.errors import DataError
 from tests.data.layouts import LAYOUTS, UNREADABLE, Tree
 from tests.source_files import encoded, write_folder, write_tar, write_zip
 
+pytestmark = pytest.mark.usefixtures("one_decode_box")
+
 
 @cache
 def picture(number: int) -> tuple[np.ndarray, bytes]:
