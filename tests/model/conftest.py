@@ -6,21 +6,28 @@ import numpy as np
 import pytest
 
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
-from ferflow.params import Params, check_params
+from ferflow.params import Params, check_params, read_yaml
+from tests.conftest import REPOSITORY
 
 
-@pytest.fixture
-def tiny_params(sample_values) -> Params:
+def tiny() -> Params:
     """Profile sample with the smallest residual network and three epochs."""
-    sample_values["model"] |= {
+    values = read_yaml(REPOSITORY / "params.yaml")
+    values["model"] |= {
         "widths": [4, 8],
         "depths": [1, 1],
         "dense_units": 8,
         "dropout_features": 0.1,
         "dropout_head": 0.2,
     }
-    sample_values["train"] |= {"epochs": 3, "batch_size": 16, "early_stopping_patience": 0}
-    return check_params(sample_values, origin="tiny")
+    values["train"] |= {"epochs": 3, "batch_size": 16, "early_stopping_patience": 0}
+    return check_params(values, origin="tiny")
+
+
+@pytest.fixture
+def tiny_params() -> Params:
+    """See `tiny`."""
+    return tiny()
 
 
 @pytest.fixture(scope="session")

@@ -54,6 +54,7 @@ def _losses(backend: str, values: dict) -> list[float]:
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_backends_have_equal_losses_over_20_steps(optimizer, sample_values):
     sample_values["model"] |= {

@@ -24,6 +24,7 @@ def values(sample_values) -> dict:
     return sample_values
 
 
+@pytest.mark.slow
 def test_two_devices_train_as_one_and_go_on_after_a_stop(values):
     done = subprocess.run(
         [sys.executable, "-m", "tests.model.data_parallel", json.dumps(values)],

@@ -16,6 +16,7 @@ from ferflow.model.network import build_network
 from ferflow.model.state import TrainingState
 from ferflow.model.training import build_trainer, train_network
 from ferflow.params import Unfreezing
+from tests.model.conftest import tiny
 
 
 class KilledError(Exception):
@@ -71,23 +72,33 @@ def test_train_network_learns(tmp_path, tiny_params, bars):
     assert state.best_accuracy > 0.5
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, bars):
+    """A run of `tiny_params` that nothing interrupted: (weights, state, folder of its checkpoints)."""
+    folder = tmp_path_factory.mktemp("whole")
+    return *_train(tiny(), bars, folder), folder
+
+
+_PLATEAU = {"optimizer": "adam", "schedule": "plateau", "weight_decay": 0.0, "plateau_patience": 1}
+
+
 @pytest.mark.parametrize(
     "changes",
     [
-        {},
-        {"optimizer": "adam", "schedule": "plateau", "weight_decay": 0.0, "plateau_patience": 1},
-        {"optimizer": "adamw", "precision": "mixed_bfloat16"},
-        {"ema_momentum": 0.9, "augment": {"mixup": 0.3, "erasing": 0.5}, "steps_per_dispatch": 2},
-        {"model": {"unfreeze_layers": 0}, "unfreeze": _STAGES},
-        {
-            "optimizer": "adam",
-            "schedule": "plateau",
-            "weight_decay": 0.0,
-            "plateau_patience": 1,
-            "unfreeze": _STAGES,
-        },
+        pytest.param(
+            {"ema_momentum": 0.9, "augment": {"mixup": 0.3, "erasing": 0.5}, "steps_per_dispatch": 2},
+            id="ema-mixup-erasing",
+        ),
+        pytest.param({}, id="sgd-cosine", marks=pytest.mark.slow),
+        pytest.param(_PLATEAU, id="adam-plateau", marks=pytest.mark.slow),
+        pytest.param(
+            {"optimizer": "adamw", "precision": "mixed_bfloat16"}, id="adamw-bfloat16", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            {"model": {"unfreeze_layers": 0}, "unfreeze": _STAGES}, id="unfreeze", marks=pytest.mark.slow
+        ),
+        pytest.param(_PLATEAU | {"unfreeze": _STAGES}, id="unfreeze-plateau", marks=pytest.mark.slow),
     ],
-    ids=["sgd-cosine", "adam-plateau", "adamw-bfloat16", "ema-mixup-erasing", "unfreeze", "unfreeze-plateau"],
 )
 def test_a_killed_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path, tiny_params, bars, changes):
     params = _with(tiny_params, **changes)
@@ -101,19 +112,20 @@ def test_a_killed_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path, ti
     assert len(state.history) == params.train.epochs
 
 
-def test_a_finished_run_is_not_trained_again(tmp_path, tiny_params, bars):
-    weights, state = _train(tiny_params, bars, tmp_path)
-    again, same = _train(tiny_params, bars, tmp_path, kill_after=1)
+def test_a_finished_run_is_not_trained_again(tiny_params, bars, whole):
+    weights, state, folder = whole
+    again, same = _train(tiny_params, bars, folder, kill_after=1)
     _assert_equal(weights, again)
     assert same == state
 
 
-def test_another_seed_gives_other_weights(tmp_path, tiny_params, bars):
-    one, _ = _train(tiny_params, bars, tmp_path / "one")
-    two, _ = _train(tiny_params.model_copy(update={"seed": 5}), bars, tmp_path / "two")
+def test_another_seed_gives_other_weights(tmp_path, tiny_params, bars, whole):
+    one, *_ = whole
+    two, _ = _train(tiny_params.model_copy(update={"seed": 5}), bars, tmp_path)
     assert any(not np.array_equal(left, right) for left, right in zip(one, two, strict=True))
 
 
+@pytest.mark.slow
 def test_training_ends_with_the_weights_of_the_best_epoch(tmp_path, tiny_params, bars):
     params = _with(tiny_params, epochs=4)
     weights, state = _train(params, bars, tmp_path)
@@ -176,7 +188,7 @@ def test_frozen_layers_stay_as_they_were(tmp_path, tiny_params, bars):
     _assert_equal(before, network.get_layer("resnet_v2").get_weights())
 
 
-def test_stages_unfreeze_layers_at_their_epochs(tmp_path, tiny_params, bars):
+def test_stages_unfreeze_layers_at_their_epochs(tmp_path, tiny_params, bars, whole):
     params = _with(tiny_params, model={"unfreeze_layers": 0}, unfreeze=_STAGES)
     set_up_process(params.seed, params.train.precision)
     network = build_network(params.model)
@@ -196,7 +208,7 @@ def test_stages_unfreeze_layers_at_their_epochs(tmp_path, tiny_params, bars):
     assert not all(changed[1])
     assert all(changed[2])
     rates = [row["learning_rate"] for row in state.history]
-    assert rates == [row["learning_rate"] for row in _train(tiny_params, bars, tmp_path / "2")[1].history]
+    assert rates == [row["learning_rate"] for row in whole[1].history]
 
 
 def test_a_stage_beyond_the_backbone_is_an_error_before_training(tmp_path, tiny_params, bars):
@@ -237,6 +249,7 @@ def test_averages_follow_the_weights_as_an_exponential_moving_average(tiny_param
     assert len(trainer.trainable_variables) == len(network.trainable_variables)
 
 
+@pytest.mark.slow
 def test_averaged_weights_are_validated_and_kept(tmp_path, tiny_params, bars):
     params = _with(tiny_params, ema_momentum=0.999, epochs=1, warmup_epochs=0.0)
     averaged, _ = _train(params, bars, tmp_path / "averaged")

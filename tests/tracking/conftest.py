@@ -8,7 +8,7 @@ import pytest
 
 from ferflow.tracking import store
 
-_MADE_FROM = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "FERFLOW_TRACKING")
+SETTINGS = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "FERFLOW_TRACKING")
 
 
 @pytest.fixture(scope="session")
@@ -16,19 +16,24 @@ def migrated_database(tmp_path_factory) -> Path:
     """The SQLite file of a store, to be copied; its experiment is not the one of the tests."""
     folder = tmp_path_factory.mktemp("migrated")
     with pytest.MonkeyPatch.context() as patch:
-        for name in _MADE_FROM:
+        for name in SETTINGS:
             patch.delenv(name, raising=False)
         patch.setenv("MLFLOW_EXPERIMENT_NAME", "of the template")
         store.client(folder)
     return folder / store.DATABASE
 
 
+def copy_store(database: Path, root: Path) -> Path:
+    """Put a copy of a store into the folder of a repository, which is made; returns that folder."""
+    target = root / store.DATABASE
+    target.parent.mkdir(parents=True)
+    target.write_bytes(database.read_bytes())
+    return root
+
+
 @pytest.fixture
 def embedded(migrated_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a repository with an empty embedded store, and no setting of the environment."""
-    for name in _MADE_FROM:
+    for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
-    target = tmp_path / "repository" / store.DATABASE
-    target.parent.mkdir(parents=True)
-    target.write_bytes(migrated_database.read_bytes())
-    return tmp_path / "repository"
+    return copy_store(migrated_database, tmp_path / "repository")

@@ -25,6 +25,7 @@ from ferflow.tracking.outbox.scoring import record_evaluation, send_reports
 from ferflow.tracking.outbox.sent import is_complete
 from ferflow.tracking.outbox.system import Sampler, cpu_times, cpu_use
 from tests.full_disk import file_size_limit
+from tests.tracking.conftest import SETTINGS, copy_store
 from tests.tracking.small_repository import write_repository
 
 
@@ -136,11 +137,25 @@ class _Trained:
         return params
 
 
+@pytest.fixture(scope="module")
+def trained_once(migrated_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a network that was trained with records; not to be changed."""
+    root = tmp_path_factory.mktemp("trained") / "repository"
+    with pytest.MonkeyPatch.context() as patch:
+        for name in SETTINGS:
+            patch.delenv(name, raising=False)
+        copy_store(migrated_database, root)
+        write_repository(root, "train.epochs=2")
+        _Trained(root, load_params(root / paths.PARAMS)).train()
+    return root
+
+
 @pytest.fixture
-def trained(embedded: Path, params: Params) -> _Trained:
-    made = _Trained(embedded, params)
-    made.train()
-    return made
+def trained(trained_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _Trained:
+    for name in SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    root = shutil.copytree(trained_once, tmp_path / "repository")
+    return _Trained(root, load_params(root / paths.PARAMS))
 
 
 def _losses(root: Path, run: Any) -> list[tuple[int, float]]:
@@ -216,6 +231,7 @@ def test_without_mlflow_the_stages_work_and_the_run_waits(
     assert [run.info.status for run in runs_of(embedded)] == ["FINISHED"]
 
 
+@pytest.mark.slow
 def test_later_reports_do_not_replace_those_that_wait(embedded: Path, params: Params, monkeypatch):
     """The reports of a run that is not sent yet stay those of that run."""
     trained = _Trained(embedded, params)
@@ -260,6 +276,7 @@ def _wait_for_status(root: Path, status: str) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_a_training_killed_by_a_signal_is_closed_while_the_next_one_goes_on(embedded: Path, params: Params):
     command = [sys.executable, "-c", _TRAINING, str(embedded)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
