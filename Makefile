@@ -22,10 +22,10 @@ INSTALLED := $(or $(INSTALLED),$(VENV)/.installed-$(VERSION))
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro tune test test-jax test-versions release bench built-in fuzz check docs format lock clean
+.PHONY: help install repro tune test test-slow test-all test-random test-jax test-versions release bench built-in fuzz mutants check docs format lock clean
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(INSTALLED)  ## Make .venv from the lock (requirements.txt)
 
@@ -51,8 +51,22 @@ tune: install  ## Search for better parameters (section tune) and put them into 
 	@ferflow tune --apply
 	@$(MAKE) --no-print-directory repro
 
-test: install  ## Run all tests
-	$(BIN)/pytest -n 2 --dist loadfile
+SEED := $(shell echo $$PPID)
+# What is marked slow or real_data only adds cost: more kills, workers, backends, browsers, data.
+FAST := not slow and not real_data
+# Each core computes for one worker: more threads than cores take turns.
+PYTEST := TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
+
+test: install  ## Run the tests that are fast, which see all of the code at work
+	$(PYTEST) -m "$(FAST)" $(OPTIONS)
+
+test-slow: install  ## Run the tests that `make test` leaves out
+	$(PYTEST) -m "not ($(FAST))" $(OPTIONS)
+
+test-all: test test-slow  ## Run all tests, the fast ones first
+
+test-random: install  ## Run the fast tests in a random order; SEED=7 repeats one
+	$(PYTEST) -m "$(FAST)" --random-order-bucket=module --random-order-seed=$(SEED) $(OPTIONS)
 
 test-jax: install  ## Run the tests of the networks and of training on JAX
 	@# The same small networks are compiled again and again: keep what was compiled. Only TensorFlow exports.
@@ -84,6 +98,9 @@ check: install  ## Lint, format check and types; the Dockerfile, too
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/hadolint Dockerfile
+
+mutants: install  ## Change the code in one place after the other and list what no test notices; TARGETS="gate split"
+	$(BIN)/python scripts/mutants.py $(TARGETS) $(OPTIONS)
 
 docs: install  ## Build the documentation site, strictly, into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

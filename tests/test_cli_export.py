@@ -199,6 +199,7 @@ def test_another_test_set_is_refused(root, exported):
     _stays(root, exported)
 
 
+@pytest.mark.slow
 def test_a_kill_in_the_middle_leaves_the_old_export_and_the_next_one_sweeps_up(root, exported, converted):
     process = subprocess.Popen(
         [sys.executable, "-m", "ferflow", "export", *FROM_FILE],

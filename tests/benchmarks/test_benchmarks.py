@@ -9,6 +9,7 @@ import pytest
 from tests.benchmarks.conftest import start
 
 
+@pytest.mark.slow
 def test_input_pipeline_compares_three_ways(figures):
     result = figures["input_pipeline"]
     rates = result["images_per_second"]
@@ -19,6 +20,7 @@ def test_input_pipeline_compares_three_ways(figures):
     assert (result["image_size"], result["images"], result["source"]) == (64, 140, "drawn")
 
 
+@pytest.mark.slow
 def test_training_step_compares_fit_with_the_bare_step(figures):
     (result,) = figures["training_step"]["results"]
     low, high = result["ratios_of_turns"]
@@ -30,6 +32,7 @@ def test_training_step_compares_fit_with_the_bare_step(figures):
     assert (result["backend"], result["image_size"], result["batch_size"]) == ("tensorflow", 48, 32)
 
 
+@pytest.mark.slow
 def test_memory_is_that_of_a_process_with_tensorflow_and_the_images(figures):
     (result,) = figures["memory"]["results"]
     assert figures["memory"]["peak_mib"] == {"sample": result["peak_mib"]}
@@ -37,6 +40,7 @@ def test_memory_is_that_of_a_process_with_tensorflow_and_the_images(figures):
     assert (result["batch_size"], result["image_size"], result["precision"]) == (32, 48, "float32")
 
 
+@pytest.mark.slow
 def test_gpu_runs_without_tensorflow_and_counts_operations(figures):
     result = figures["gpu"]
     (row,) = result["results"]
@@ -48,6 +52,7 @@ def test_gpu_runs_without_tensorflow_and_counts_operations(figures):
         assert row["peak_flops"] is row["mfu"] is row["bare_mfu"] is None
 
 
+@pytest.mark.slow
 def test_figures_name_the_machine(figures):
     for name, result in figures.items():
         assert result["machine"]["cores"] == len(os.sched_getaffinity(0)), name

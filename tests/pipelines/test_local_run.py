@@ -122,6 +122,7 @@ def sweep(ran) -> Ran:
     return ran["sweep"]
 
 
+@pytest.mark.slow
 def test_every_step_runs_and_a_model_is_registered(run):
     for step in _STEPS:
         assert re.search(rf"^{step} +done +\d", run.printed, re.MULTILINE)
@@ -132,6 +133,7 @@ def test_every_step_runs_and_a_model_is_registered(run):
     assert "gate.decision" in version.tags
 
 
+@pytest.mark.slow
 def test_a_person_sees_a_line_a_step_the_figures_and_the_version(run):
     lines = run.printed.strip().splitlines()
     assert len(lines) < 24
@@ -141,6 +143,7 @@ def test_a_person_sees_a_line_a_step_the_figures_and_the_version(run):
     assert "http" not in run.printed
 
 
+@pytest.mark.slow
 def test_one_run_in_mlflow_holds_training_and_scores_and_names_the_pipelines_run(run):
     found = run.trained
     assert found.info.status == "FINISHED"
@@ -150,6 +153,7 @@ def test_one_run_in_mlflow_holds_training_and_scores_and_names_the_pipelines_run
     assert f"ferflow run {kfp_run}: succeeded" in run.log
 
 
+@pytest.mark.slow
 def test_the_registration_in_kubeflow_names_the_run_in_mlflow(run):
     found = run.trained
     assert run.metadata("register", "registration")["mlflow_run_id"] == found.info.run_id
@@ -158,6 +162,7 @@ def test_the_registration_in_kubeflow_names_the_run_in_mlflow(run):
     assert found.info.run_id in words
 
 
+@pytest.mark.slow
 def test_kubeflow_is_shown_figures_confusions_and_a_curve(run):
     metrics = run.metadata("evaluate", "metrics")
     written = json.loads((run.outputs("evaluate") / "reports" / "metrics.json").read_text())
@@ -174,6 +179,7 @@ def test_kubeflow_is_shown_figures_confusions_and_a_curve(run):
     assert all(low["recall"] <= high["recall"] for low, high in itertools.pairwise(curve))
 
 
+@pytest.mark.slow
 def test_pages_and_tables_are_whole(run):
     assert "<html" in (run.outputs("evaluate") / "report").read_text()
     for step, page in (("train", "curves"), ("face-filter", "dropped")):
@@ -182,6 +188,7 @@ def test_pages_and_tables_are_whole(run):
     assert "| train |" in (run.outputs("split") / "summary").read_text()
 
 
+@pytest.mark.slow
 def test_the_sweep_tries_by_two_workers_and_trains_the_best(sweep):
     assert "tune-worker" in sweep.printed
     assert len(list(sweep.root.glob(".ferflow/pipelines/*/*/*/tune-[01]"))) == 2
@@ -206,6 +213,7 @@ steps.train(PipelineRun("1", "", sys.argv[1]), **json.loads(sys.argv[2]))
 """
 
 
+@pytest.mark.slow
 def test_an_evicted_training_goes_on_and_ends_with_the_same_network(ran, tmp_path):
     done = ran["training"]
     inputs = {

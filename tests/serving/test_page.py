@@ -12,6 +12,8 @@ from tests.serving.browser import opened, read, shown
 from tests.serving.pictures import photo_of, write_photo
 from tests.serving.running import running
 
+pytestmark = pytest.mark.slow
+
 _PLACES = [(40, 60, 144), (280, 150, 144)]
 # Counts pixels of the canvas near a colour, in boxes of a few pixels around a point.
 _IS_LINE = """(canvas, [x, y]) => {

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+import pytest
+
 from benchmarks.service_load import in_words, measure
 
 
+@pytest.mark.slow
 def test_a_loaded_service_answers_every_request_and_is_ended(export_folder):
     arguments = Namespace(export=export_folder, seconds=1, clients=2, whole=False)
     result = measure(arguments, ["--workers", "1"])

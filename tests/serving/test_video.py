@@ -55,6 +55,7 @@ def _play(page) -> dict:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", ["h264", "vp9"])
 def test_the_annotated_video_plays_in_chromium(predict, video, tmp_path, monkeypatch, codec):
     if codec == "vp9":

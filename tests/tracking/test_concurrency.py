@@ -48,6 +48,7 @@ def address(request, embedded: Path, monkeypatch):
         yield server.url
 
 
+@pytest.mark.slow
 def test_four_workers_of_fifty_runs_lose_nothing_and_see_no_lock(embedded: Path, address: str | None):
     worker = [sys.executable, "-m", "tests.tracking.light_runs", str(embedded)]
     commands = [[*worker, str(number), str(_RUNS)] for number in range(_WORKERS)]
@@ -68,6 +69,7 @@ def test_four_workers_of_fifty_runs_lose_nothing_and_see_no_lock(embedded: Path,
         assert client.list_artifacts(run.info.run_id, names.REPORTS)
 
 
+@pytest.mark.slow
 def test_two_syncs_at_once_send_each_run_once(embedded: Path):
     for number in range(6):
         light_run(embedded, f"run {number}")

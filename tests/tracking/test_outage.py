@@ -26,6 +26,8 @@ from tests.source_files import encoded
 from tests.tracking.servers import MlflowServer
 from tests.tracking.small_repository import everything_of, run, start, write_repository
 
+pytestmark = pytest.mark.slow
+
 _EPOCHS = 40
 # More than the database of the server grows to, less than one of the artifacts.
 _FULL = 1_600_000

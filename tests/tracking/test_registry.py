@@ -277,6 +277,7 @@ for run_id in sys.argv[2:]:
 """
 
 
+@pytest.mark.slow
 def test_two_registers_at_once_lose_no_decision_and_leave_one_champion(client, store, embedded):
     runs = [store(name).run_id for name in ("medium", "narrow", "full")]
     orders = [runs, runs[::-1]]

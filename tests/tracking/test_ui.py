@@ -137,6 +137,7 @@ def _choose_view(page, name: str) -> None:
     page.locator(f"label:has(input[name=runs-view-mode][value={name}])").click()
 
 
+@pytest.mark.slow
 def test_the_table_of_runs_opens_with_the_columns_that_tell_which_is_better(page):
     for column in (names.LEAK_FREE_ACCURACY, names.TEST_ACCURACY, names.MULTIPLY_ADDS, "model.backbone"):
         page.get_by_test_id(f"sort-header-{column}").wait_for()
@@ -150,6 +151,7 @@ def test_the_table_of_runs_opens_with_the_columns_that_tell_which_is_better(page
     _keep(page, "mlflow-runs")
 
 
+@pytest.mark.slow
 def test_charts_draw_every_run_without_set_up(page):
     _choose_view(page, "CHART")
     cards = page.get_by_test_id("experiment-view-compare-runs-card")
@@ -163,6 +165,7 @@ def test_charts_draw_every_run_without_set_up(page):
     _choose_view(page, "TABLE")
 
 
+@pytest.mark.slow
 def test_the_comparison_shows_what_differs(page):
     page.get_by_label("Select all runs").check()
     page.get_by_role("button", name="Compare", exact=True).click()
@@ -174,6 +177,7 @@ def test_the_comparison_shows_what_differs(page):
     _keep(page, "mlflow-compare")
 
 
+@pytest.mark.slow
 def test_the_server_answers_to_this_machine_alone(server):
     assert server.status(f"{ui.HOST}:{server.port}") == 200
     assert server.status(f"localhost:{server.port}") == 200
@@ -185,11 +189,13 @@ def test_the_server_answers_to_this_machine_alone(server):
     assert f":{port} " not in Path("/proc/net/tcp6").read_text(encoding="ascii").upper()
 
 
+@pytest.mark.slow
 def test_a_port_in_use_is_an_error_that_names_it(root, server):
     with pytest.raises(TrackingError, match=rf"port {server.port} of 127\.0\.0\.1 is in use"):
         ui.serve(root, port=server.port, on_ready=print)
 
 
+@pytest.mark.slow
 def test_a_store_on_a_server_has_pages_of_its_own(root, server, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://{ui.HOST}:{server.port}")
     addresses = []
@@ -197,6 +203,7 @@ def test_a_store_on_a_server_has_pages_of_its_own(root, server, monkeypatch):
     assert addresses == [server.address]
 
 
+@pytest.mark.slow
 def test_runs_are_registered_through_a_server(root, server, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://{ui.HOST}:{server.port}")
     client = store_client(root)
