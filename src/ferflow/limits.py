@@ -50,6 +50,17 @@ def parse_json(text: str | bytes) -> Any:
     return content
 
 
+def dict_of(content: object) -> dict[str, Any]:
+    """Parsed JSON that is to be an object.
+
+    Raises:
+        ValueError: It is something else; the text says what.
+    """
+    if not isinstance(content, dict):
+        raise ValueError(f"holds {type(content).__name__}, expected an object")
+    return content
+
+
 def _check_depth(content: Any) -> None:
     """See that no list or object lies deeper than the limit: what walks it next may recurse."""
     level = [content]

@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 from types import FrameType
 
+from ferflow.data.decoding.decode_worker import limit_memory
 from tests.fuzz.mutations import mutated
 from tests.fuzz.targets import TARGETS, Target
 
@@ -39,9 +40,6 @@ def is_fault(target: Target, content: bytes, folder: Path) -> bool:
 
 def fuzz(name: str, seconds: float, seed: int) -> None:
     """Try mutations of a target's seeds, keep what is a fault, and exit with 1 if anything was."""
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     signal.signal(signal.SIGALRM, _stop)
     target, random = TARGETS[name], Random(seed)
     found, number, until = 0, 0, time.monotonic() + seconds
@@ -50,6 +48,8 @@ def fuzz(name: str, seconds: float, seed: int) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         seeds = target.seeds(folder)
+        target.parse(seeds[0], folder)  # loads what it needs, which is not the input's doing
+        limit_memory(_MEMORY)
         while time.monotonic() < until and found < _MOST_FOUND:
             content = mutated(seeds, random)
             last.write_bytes(content)  # should the process itself not survive it

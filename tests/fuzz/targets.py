@@ -21,6 +21,7 @@ from PIL import Image
 
 from ferflow.data.archives.archives import read_members
 from ferflow.data.decoding.picture_header import BadImageError
+from ferflow.data.decoding.pictures import read_frames
 from ferflow.data.images import decode_image
 from ferflow.data.sources.fer_csv import read_fer_csv
 from ferflow.data.sources.reading_errors import Wording
@@ -34,6 +35,7 @@ from ferflow.reporting.outline import read_report
 from ferflow.serving.export_folder import read_description
 from ferflow.tuning.storage import parse_address
 from tests.conftest import REPOSITORY
+from tests.fuzz import state_targets as state
 from tests.source_files import csv_rows, encoded, face
 
 _MAX_PIXELS = 4_000_000
@@ -93,6 +95,10 @@ def _read_report(content: bytes, folder: Path) -> object:
 
 def _read_picture(content: bytes, _: Path) -> object:
     return decode_image(content, max_pixels=_MAX_PIXELS)
+
+
+def _read_frames(content: bytes, _: Path) -> object:
+    return [seconds for seconds, _ in read_frames(content, max_pixels=_MAX_PIXELS, limit="the limit of")]
 
 
 def _read_json(content: bytes, _: Path) -> object:
@@ -156,6 +162,16 @@ def _pictures(_: Path) -> list[bytes]:
     return [*found, stream.getvalue()]
 
 
+def _animations(_: Path) -> list[bytes]:
+    frames = [Image.fromarray(face(number)) for number in range(3)]
+    found = []
+    for kind in ("GIF", "WEBP"):
+        stream = io.BytesIO()
+        frames[0].save(stream, kind, save_all=True, append_images=frames[1:], duration=50)
+        found.append(stream.getvalue())
+    return found
+
+
 def _reports(_: Path) -> list[bytes]:
     content = {"accuracy": 0.5, "per_class": {"happy": {"recall": 1.0}}, "list": [1, None, "x"]}
     return [json.dumps(content).encode(), b"[]", b'{"a": {"b": [[1]]}}']
@@ -194,4 +210,14 @@ TARGETS: dict[str, Target] = {
     "json": Target(_read_json, _reports, (ValueError,)),
     "address": Target(_register, _addresses, ()),
     "storage": Target(_read_storage, _addresses),
+    "frames": Target(_read_frames, _animations, (BadImageError,)),
+    "run": Target(state.read_run, state.runs),
+    "values": Target(state.read_values, state.values, ()),
+    "sent": Target(state.read_sent, state.sents, ()),
+    "checkpoint": Target(state.read_checkpoint, state.checkpoint_states, ()),
+    "checkpoint_arrays": Target(state.read_checkpoint_arrays, state.checkpoint_arrays, ()),
+    "settings": Target(state.read_settings, state.settings),
+    "figures": Target(state.read_figures, state.figures),
+    "notes": Target(state.read_notes, state.notes, ()),
+    "training": Target(state.read_training, state.trainings),
 }

@@ -35,7 +35,7 @@ def test_load_without_a_generation_gives_none(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["arrays.npz", "state.json"])
-@pytest.mark.parametrize("damage", ["truncated", "flipped", "missing", "of another epoch"])
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "missing", "of another epoch", "another digit"])
 def test_load_passes_over_a_damaged_generation(tmp_path, name, damage):
     store = CheckpointStore(tmp_path, "a" * 64)
     _save(store, 1, 2)
@@ -47,6 +47,9 @@ def test_load_passes_over_a_damaged_generation(tmp_path, name, damage):
         path.write_bytes((path.parents[1] / "epoch-00001" / name).read_bytes())
     elif damage == "truncated":
         path.write_bytes(content[: len(content) // 2])
+    elif damage == "another digit":
+        old, new = (b'"epoch": 2', b'"epoch": 3') if name == "state.json" else (content[-200:-199], b"x")
+        path.write_bytes(content.replace(old, new))
     else:
         path.write_bytes(bytes([content[0] ^ 255]) + content[1:])
     assert _loaded_epoch(store) == 1

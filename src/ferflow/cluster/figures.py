@@ -14,7 +14,7 @@ from ferflow.data.store import read_csv
 from ferflow.errors import DataError
 from ferflow.files import atomic_file
 from ferflow.labels import EMOTIONS
-from ferflow.limits import parse_json
+from ferflow.limits import dict_of, parse_json
 
 # Points of the curve: Kubeflow keeps them in a database row of metadata.
 _NUM_THRESHOLDS = 101
@@ -132,7 +132,6 @@ def read_report(path: Path) -> dict[str, Any]:
         DataError: It is missing or not JSON.
     """
     try:
-        content = parse_json(path.read_text(encoding="utf-8"))
+        return dict_of(parse_json(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read ({error}); run the step again") from error
-    return dict(content)

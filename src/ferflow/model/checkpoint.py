@@ -1,12 +1,14 @@
 """Generations of training state that survive `kill -9` and power loss.
 
 Each generation is a folder written under another name, synced and renamed, with the SHA-256 of
-its arrays in its `state.json`. Loading takes the newest generation of the run that is whole; a
-damaged one is passed over.
+its arrays and of its state in its `state.json`. Loading takes the newest generation of the run that is
+whole; a damaged one is passed over.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -20,8 +22,6 @@ from ferflow.errors import DataError
 from ferflow.files import atomic_directory, sha256_of, write_json
 from ferflow.limits import parse_json
 from ferflow.model.backend import load_keras
-
-keras = load_keras()
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -55,8 +55,8 @@ class CheckpointStore:
         """
         with atomic_directory(self._run / f"epoch-{epoch:05d}") as fresh:
             write_arrays(fresh / "arrays.npz", arrays)
-            digest = sha256_of(fresh / "arrays.npz")
-            write_json(fresh / "state.json", {"sha256": digest, "names": sorted(arrays), "state": state})
+            content = {"sha256": sha256_of(fresh / "arrays.npz"), "names": sorted(arrays), "state": state}
+            write_json(fresh / "state.json", {**content, "seal": _seal_of(content)})
         runs = sorted(self.directory.iterdir(), key=lambda run: run.stat().st_mtime, reverse=True)
         for old in self._generations()[_GENERATIONS_KEPT:] + runs[_RUNS_KEPT:]:
             shutil.rmtree(old, ignore_errors=True)
@@ -66,14 +66,21 @@ class CheckpointStore:
         for generation in self._generations():
             try:
                 content = parse_json((generation / "state.json").read_text(encoding="utf-8"))
-                if sha256_of(generation / "arrays.npz") == content["sha256"]:
+                seal = content.pop("seal")
+                is_whole = seal == _seal_of(content)
+                if is_whole and sha256_of(generation / "arrays.npz") == content["sha256"]:
                     return read_arrays(generation / "arrays.npz", content["names"]), content["state"]
-            except (OSError, ValueError, KeyError, TypeError, DataError):
+            except (OSError, ValueError, KeyError, TypeError, AttributeError, DataError):
                 continue
         return None
 
     def _generations(self) -> list[Path]:
         return sorted((path for path in self._run.glob("epoch-*") if ".tmp-" not in path.name), reverse=True)
+
+
+def _seal_of(content: dict[str, Any]) -> str:
+    """The SHA-256 of a state: a flipped bit may leave it readable and another one."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 class CheckpointWriter:
@@ -130,6 +137,7 @@ def variables_to_arrays(prefix: str, variables: Any) -> Arrays:
 
     On JAX the copies stay on the device until they are written, so that it need not wait for the host.
     """
+    keras = load_keras()
     if keras.backend.backend() == "jax":
         from ferflow.model.steps_jax import copies_of
 

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from ferflow.data.store import read_arrays
 from ferflow.errors import ModelError
+from ferflow.limits import parse_json
 
 WEIGHTS = "weights.npz"
 # Names of levels, scales and other weights by their place among `get_weights()`.
@@ -64,7 +64,6 @@ def trained_params(folder: Path) -> dict[str, Any]:
     """
     path = folder / "train.json"
     try:
-        params: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["params"]["model"]
-    except (OSError, ValueError, KeyError) as error:
+        return dict(parse_json(path.read_text(encoding="utf-8"))["params"]["model"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path}: missing or damaged ({error}); install ferflow again") from error
-    return params

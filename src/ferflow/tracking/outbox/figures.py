@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ferflow.errors import DataError
-from ferflow.limits import parse_json
+from ferflow.limits import dict_of, parse_json
 from ferflow.tracking import names
 
 # Of `metrics.json`, at its top level and in `leak_free`: key to the end of the metric's name.
@@ -33,13 +33,13 @@ def read_json(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
         DataError: It is missing, is no JSON object, or lacks a key.
     """
     try:
-        content = parse_json(path.read_text(encoding="utf-8"))
-        missing = [key for key in keys if key not in content]
-    except (OSError, ValueError, TypeError) as error:
+        content = dict_of(parse_json(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
         raise DataError(f"{path}: not readable ({error}); run 'dvc repro'") from error
+    missing = [key for key in keys if key not in content]
     if missing:
         raise DataError(f"{path}: lacks {', '.join(missing)}; run 'dvc repro'")
-    return dict(content)
+    return content
 
 
 def training_metrics(report: dict[str, Any]) -> dict[str, float]:

@@ -25,12 +25,13 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from ferflow.errors import FerflowError, TrackingError
+from ferflow.errors import TrackingError
 from ferflow.files import atomic_file, output_error, write_json
 from ferflow.locks import Lock, is_held, locked
 from ferflow.progress import say
 from ferflow.redaction import hide_all
 from ferflow.tracking.address import project_root
+from ferflow.tracking.outbox.net import reason_of
 from ferflow.tracking.outbox.record import (
     EVALUATED,
     FAILED,
@@ -257,8 +258,8 @@ def close_killed(root: Path) -> list[Journal]:
         try:
             if _close(journal):
                 closed.append(journal)
-        except (FerflowError, OSError) as error:
-            say(f"a run that was killed cannot be closed: {error}")
+        except Exception as error:  # Whatever lies there, it is no reason to keep another run from starting.
+            say(f"{journal.folder}: a run that was killed cannot be closed ({reason_of(error)})")
     return closed
 
 

@@ -23,6 +23,8 @@ KILLED: Final = "killed"
 State = Literal["running", "trained", "evaluated", "failed", "killed"]
 # Milliseconds, epochs, numbers of samples: what MLflow's columns take.
 Count = Annotated[int, Field(ge=0, le=2**53)]
+# JSON has no word for the other numbers: a file that holds one could not be written again.
+Figure = Annotated[float, Field(allow_inf_nan=False)]
 # No state file of a run is larger; one that is was written by something else.
 _MAX_BYTES = 64 << 20
 
@@ -74,7 +76,7 @@ class Record:
     description: str = ""
     params: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
-    metrics: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, Figure] = field(default_factory=dict)
     subsets: list[Subset] = field(default_factory=list)
     run: str = ""
     model_sha256: str = ""

@@ -14,7 +14,7 @@ from ferflow.errors import TrackingError
 from ferflow.files import sha256_of, write_json
 from ferflow.tracking.address import DATABASE
 from ferflow.tracking.outbox.journal import Journal
-from ferflow.tracking.outbox.record import Count, read_bytes
+from ferflow.tracking.outbox.record import Count, Figure, read_bytes
 
 # What earlier versions called the embedded store: an absolute path, which a moved project no longer has.
 _EMBEDDED = re.compile(rf"sqlite:///.*/{re.escape(str(DATABASE))} ")
@@ -83,7 +83,7 @@ class Sent:
     num_values: Count = 0
     params: list[str] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
-    metrics: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, Figure] = field(default_factory=dict)
     subsets: list[str] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
     model_id: str = ""
