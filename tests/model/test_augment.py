@@ -9,7 +9,7 @@ from ferflow.labels import IMAGE_SIZE
 from ferflow.model.augment import Augment
 from ferflow.params import AugmentParams
 
-_NOTHING = {
+NOTHING = {
     "rotation": 0.0,
     "zoom": 0.0,
     "shift": 0.0,
@@ -23,7 +23,9 @@ _NOTHING = {
 
 
 def _augment(images, seed=1, **strengths):
-    return np.asarray(Augment(AugmentParams(**_NOTHING | strengths), seed=seed)(images, training=True))
+    return np.asarray(
+        Augment(AugmentParams.model_validate(NOTHING | strengths), seed=seed)(images, training=True)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,7 @@ def _centre(images):
 
 
 def test_augment_outside_training_changes_nothing(blob):
-    layer = Augment(AugmentParams(**_NOTHING | {"rotation": 90.0, "flip": True}), seed=1)
+    layer = Augment(AugmentParams.model_validate(NOTHING | {"rotation": 90.0, "flip": True}), seed=1)
     np.testing.assert_array_equal(np.asarray(layer(blob)), blob.astype(np.float32))
 
 
@@ -127,6 +129,32 @@ def test_draws_repeat_with_the_seed_and_differ_between_steps(blob):
     strengths = {"rotation": 10.0, "zoom": 0.1, "shift": 0.1, "contrast": 0.2, "erasing": 0.5}
     np.testing.assert_array_equal(_augment(blob, **strengths), _augment(blob, **strengths))
     assert np.abs(_augment(blob, **strengths) - _augment(blob, seed=2, **strengths)).max() > 1
-    layer = Augment(AugmentParams(**_NOTHING | strengths), seed=1)
+    layer = Augment(AugmentParams.model_validate(NOTHING | strengths), seed=1)
     first, second = (np.asarray(layer(blob, training=True)) for _ in range(2))
     assert np.abs(first - second).max() > 1
+
+
+def test_grid_mask_covers_squares_of_one_grid_in_its_share_of_the_images():
+    images = np.full((256, IMAGE_SIZE, IMAGE_SIZE, 1), 300, np.float32)  # A level that no grey has.
+    covered = _augment(images, grid_mask=0.5, grid_mask_kept=0.5)[..., 0] != 300
+    shares = covered.mean(axis=(1, 2))
+    assert (shares > 0).mean() == pytest.approx(0.5, abs=0.1)
+    # Half of the rows times half of the columns.
+    assert shares[shares > 0].mean() == pytest.approx(0.25, abs=0.05)
+    for mask in covered[shares > 0]:
+        np.testing.assert_array_equal(mask, mask.any(axis=1)[:, None] & mask.any(axis=0)[None, :])
+    less = _augment(images, grid_mask=1.0, grid_mask_kept=0.9)[..., 0] != 300
+    assert 0 < less.mean() < 0.03
+
+
+def test_what_a_grid_mask_covers_is_grey():
+    images = np.zeros((8, IMAGE_SIZE, IMAGE_SIZE, 1), np.float32)
+    assert set(np.unique(_augment(images, grid_mask=1.0)).tolist()) == {0.0, 127.5}
+
+
+def test_every_augmentation_repeats_with_the_seed_and_is_off_by_its_default(blob):
+    for strengths in ({"grid_mask": 0.9}, {"erasing": 0.9}, {"brightness": 0.5}, {"shift": 0.3}):
+        np.testing.assert_array_equal(_augment(blob, **strengths), _augment(blob, **strengths))
+        assert np.abs(_augment(blob, **strengths) - _augment(blob, seed=2, **strengths)).max() > 1
+    layer = Augment(AugmentParams.model_validate(NOTHING), seed=1)
+    assert [type(options).__module__.rpartition(".")[2] for _, options in layer._changes] == ["geometry"]

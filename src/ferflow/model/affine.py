@@ -6,8 +6,6 @@ from typing import Any
 
 from ferflow.model.backend import load_keras, use_xla
 
-keras = load_keras()
-
 
 def transform(images: Any, maps: Any) -> Any:
     """Resample images.
@@ -25,12 +23,13 @@ def transform(images: Any, maps: Any) -> Any:
     """
     if use_xla():
         return gather_bilinear(images, maps)
-    return keras.ops.image.affine_transform(images, maps, interpolation="bilinear", fill_mode="nearest")
+    image = load_keras().ops.image
+    return image.affine_transform(images, maps, interpolation="bilinear", fill_mode="nearest")
 
 
 def gather_bilinear(images: Any, maps: Any) -> Any:
     """`transform` from operations that XLA compiles on every backend."""
-    ops = keras.ops
+    ops = load_keras().ops
     size = images.shape[1]
     line = ops.arange(size, dtype="float32")
     x, y = ops.reshape(line, (1, 1, size)), ops.reshape(line, (1, size, 1))

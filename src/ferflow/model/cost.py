@@ -10,14 +10,8 @@ from ferflow.model.backend import load_keras
 
 keras = load_keras()
 
-# Layers with weights that cost one product a value or less, which is not counted.
-_UNCOUNTED = (
-    keras.layers.BatchNormalization,
-    keras.layers.LayerNormalization,
-    keras.layers.GroupNormalization,
-    keras.layers.Normalization,
-    keras.layers.PReLU,
-)
+# Layers that cost one product a value or less, which is not counted, though their weights do not show it.
+_UNCOUNTED = (keras.layers.LayerNormalization, keras.layers.Normalization, keras.layers.PReLU)
 
 
 def multiply_adds(network: Any) -> int:
@@ -44,12 +38,17 @@ def multiply_adds(network: Any) -> int:
             total += _positions(layer) * math.prod(layer.kernel.shape)
         elif isinstance(layer, keras.layers.Dense):
             total += math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
-        elif layer.weights and not isinstance(layer, _UNCOUNTED):
+        elif not (isinstance(layer, _UNCOUNTED) or _is_one_product_a_value(layer)):
             raise ModelError(
                 f"layer {layer.name} ({type(layer).__name__}) has weights, but what it costs is not known; "
                 "add it to ferflow.model.cost, since the registry compares costs"
             )
     return total
+
+
+def _is_one_product_a_value(layer: Any) -> bool:
+    """Whether a layer has no weights, or one a channel, as normalisation and scaling have; or a counter."""
+    return all(len(weight.shape) <= 1 for weight in layer.weights)
 
 
 def _positions(layer: Any) -> int:

@@ -1,56 +1,12 @@
-"""Mixup: training on mixtures of two images and of their labels (Zhang et al. 2018, arXiv:1710.09412)."""
+"""Loss and accuracy of mixtures of two images and of their labels."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from scipy.special import betaincinv
-
 from ferflow.model.backend import load_keras
 
 keras = load_keras()
-
-_NUM_QUANTILES = 4096
-
-
-class Mixup(keras.layers.Layer):  # type: ignore[misc, name-defined]
-    """Mix each image with its mirror place in the batch: the first with the last, and so on.
-
-    The order of a batch is random, so the pairs are. The share of an image in its mixture is
-    drawn from Beta(alpha, alpha) for each image, by its quantiles: TensorFlow's own generator has
-    no XLA kernel.
-
-    Args:
-        alpha: Of the distribution; 0 mixes nothing and draws nothing.
-        seed: Seed of the first draw; the state after it is a variable of the layer.
-    """
-
-    def __init__(self, alpha: float, *, seed: int, **options: Any) -> None:
-        super().__init__(dtype="float32", **options)
-        self.alpha = alpha
-        self.seed_generator = keras.random.SeedGenerator(seed)
-        levels = (np.arange(_NUM_QUANTILES) + 0.5) / _NUM_QUANTILES
-        self._quantiles = betaincinv(alpha, alpha, levels).astype(np.float32) if alpha else None
-
-    def call(self, images: Any, training: bool = False) -> tuple[Any, Any]:
-        """Mixtures while training, the same images otherwise.
-
-        Args:
-            images: (N, 48, 48, 1) float32.
-            training: Whether to mix.
-
-        Returns:
-            The mixtures, (N, 48, 48, 1) float32, and the share of the image itself in each, (N, 1).
-        """
-        ops = keras.ops
-        num_images = ops.shape(images)[0]
-        if not (training and self.alpha):
-            return images, ops.ones((num_images, 1))
-        levels = keras.random.uniform((num_images,), 0, _NUM_QUANTILES, seed=self.seed_generator)
-        places = ops.minimum(ops.cast(levels, "int32"), _NUM_QUANTILES - 1)
-        share = ops.reshape(ops.take(ops.convert_to_tensor(self._quantiles), places), (-1, 1, 1, 1))
-        return share * images + (1 - share) * ops.flip(images, axis=0), ops.reshape(share, (-1, 1))
 
 
 def mixed_targets(targets: Any, outputs: Any) -> tuple[Any, Any]:
@@ -58,7 +14,7 @@ def mixed_targets(targets: Any, outputs: Any) -> tuple[Any, Any]:
 
     Args:
         targets: (N, 7) of the images themselves, or (N, 14): those, then a teacher's softened answers.
-        outputs: (N, 8): logits, then the shares that `Mixup` drew.
+        outputs: (N, 8): logits, then the shares that `Mixtures` drew.
 
     Returns:
         (N, 7 or 14) targets and (N, 7) logits.

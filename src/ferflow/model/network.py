@@ -7,14 +7,15 @@ augmentation is not part of it.
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ferflow.errors import ModelError
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
+from ferflow.model import backbones
 from ferflow.model.backend import load_keras
 from ferflow.model.packed import read_packed, trained_params
-from ferflow.model.residual import residual_backbone
 from ferflow.params import BUILT_IN_WEIGHTS, ModelParams
 from ferflow.paths import BUILT_IN
 
@@ -23,12 +24,12 @@ keras = load_keras()
 # Name of the last layer of an ensemble, the mean over its members.
 MEAN = "mean_of_members"
 
-# keras.applications.ResNet50V2, for the stems that it does not offer.
-_RESNET50_WIDTHS = (64, 128, 256, 512)
-_RESNET50_DEPTHS = (3, 4, 6, 3)
-
 # What must be as it was when that network was trained; dropout has no weights.
 _SHAPING = ("backbone", "stem", "widths", "depths", "pooling", "dense_units")
+
+
+# What `Pixels` gives where nothing else is said, as for ResNet50V2.
+_PIXEL_RANGE = (-1.0, 1.0)
 
 
 class ParameterCounts(NamedTuple):
@@ -43,19 +44,23 @@ class ParameterCounts(NamedTuple):
 class Pixels(keras.layers.Layer):  # type: ignore[misc, name-defined]
     """Turn grey pixels into what a backbone takes.
 
-    Input (N, 48, 48, 1), 0-255, any number type; output (N, size, size, channels) in -1..1, the
-    range ResNet50V2 was trained with. Resizing is bilinear. Unlike `keras.layers.Resizing` it
+    Input (N, 48, 48, 1), 0-255, any number type; output (N, size, size, channels) in the range
+    that the backbone was made for. Resizing is bilinear. Unlike `keras.layers.Resizing` it
     does the same in training and inference.
     """
 
-    def __init__(self, size: int, channels: int, **options: Any) -> None:
+    def __init__(
+        self, size: int, channels: int, pixel_range: Sequence[float] = _PIXEL_RANGE, **options: Any
+    ) -> None:
         super().__init__(**options)
         self.size = size
         self.channels = channels
+        self.pixel_range = tuple(pixel_range)
 
     def call(self, images: Any) -> Any:
         """Scale, resize and repeat the grey channel."""
-        pixels = keras.ops.cast(images, self.compute_dtype) / 127.5 - 1.0
+        low, high = self.pixel_range
+        pixels = keras.ops.cast(images, self.compute_dtype) / (255 / (high - low)) - (-low)
         if self.size != images.shape[1]:
             pixels = keras.ops.image.resize(pixels, (self.size, self.size), interpolation="bilinear")
         return keras.ops.repeat(pixels, self.channels, axis=-1) if self.channels > 1 else pixels
@@ -66,7 +71,9 @@ class Pixels(keras.layers.Layer):  # type: ignore[misc, name-defined]
 
     def get_config(self) -> dict[str, Any]:
         """What rebuilds the layer."""
-        return {**super().get_config(), "size": self.size, "channels": self.channels}
+        found = {**super().get_config(), "size": self.size, "channels": self.channels}
+        # Files of networks that were saved before there was another range stay as they were.
+        return found if self.pixel_range == _PIXEL_RANGE else {**found, "pixel_range": list(self.pixel_range)}
 
 
 def build_network(params: ModelParams) -> Any:
@@ -85,7 +92,9 @@ def build_network(params: ModelParams) -> Any:
     layers = keras.layers
     backbone = _build_backbone(params)
     images = keras.Input((IMAGE_SIZE, IMAGE_SIZE, 1), name="images")
-    values = Pixels(params.image_size, backbone.input_shape[-1], name="pixels")(images)
+    pixel_range = backbones.REGISTRY.get(params.backbone).pixel_range
+    pixels = Pixels(params.image_size, backbone.input_shape[-1], pixel_range, name="pixels")
+    values = pixels(images)
     values = backbone(values)
     if params.dropout_features:
         values = layers.Dropout(params.dropout_features, name="dropout_features")(values)
@@ -183,22 +192,17 @@ def load_network(path: Path) -> Any:
 
 
 def _build_backbone(params: ModelParams) -> Any:
-    if params.backbone == "resnet_v2":
-        backbone = residual_backbone(params.widths, params.depths, stem=params.stem, size=params.image_size)
-    elif params.stem != "imagenet":
-        backbone = residual_backbone(
-            _RESNET50_WIDTHS, _RESNET50_DEPTHS, stem=params.stem, size=params.image_size, bottleneck=True
-        )
-    else:
-        pixels = keras.Input((params.image_size, params.image_size, 3), name="pixels")
-        weights = "imagenet" if params.weights == "imagenet" else None
-        try:
-            backbone = keras.applications.ResNet50V2(include_top=False, weights=weights, input_tensor=pixels)
-        except (OSError, ValueError) as error:
-            raise ModelError(
-                f"model.weights: the ImageNet weights cannot be had ({_first_line(error)}); connect to the "
-                "network once (Keras keeps them in ~/.keras/models), or set model.weights to null or a path"
-            ) from error
+    entry = backbones.REGISTRY.get(params.backbone)
+    weights = "imagenet" if params.weights == "imagenet" else None
+    try:
+        backbone = entry.build(params.backbone_options, size=params.image_size, weights=weights)
+    except (OSError, ValueError) as error:
+        if weights is None:
+            raise
+        raise ModelError(
+            f"model.weights: the ImageNet weights cannot be had ({_first_line(error)}); connect to the "
+            "network once (Keras keeps them in ~/.keras/models), or set model.weights to null or a path"
+        ) from error
     if params.weights not in (None, "imagenet", BUILT_IN_WEIGHTS):
         _load_weights(backbone, Path(params.weights))
     return backbone

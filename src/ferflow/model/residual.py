@@ -6,15 +6,20 @@ For the stems and widths that `keras.applications.ResNet50V2` does not offer.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from ferflow.model.backend import load_keras
-
-keras = load_keras()
+from ferflow.params.section import Section
 
 # Of the running statistics; shorter than Keras' 0.99, since a small data set has few steps an epoch.
 _BATCH_NORM_MOMENTUM = 0.9
 _BOTTLENECK_EXPANSION = 4
+
+
+class Stem(Section):
+    """The first layers: 7x7 stride 2 and a max-pool, 7x7 stride 2 without one, or 3x3 without stride."""
+
+    stem: Literal["imagenet", "stride2", "stride1"]
 
 
 def residual_backbone(
@@ -34,6 +39,7 @@ def residual_backbone(
         size: Side of the input in pixels.
         bottleneck: Blocks of 1x1, 3x3, 1x1 as in ResNet50, instead of two 3x3.
     """
+    keras = load_keras()
     layers = keras.layers
     images = keras.Input((size, size, 1), name="pixels")
     if stem == "stride1":
@@ -58,7 +64,7 @@ def _basic_block(values: Any, width: int, *, stride: int, first: bool, name: str
     shortcut = _convolution(width, 1, stride=stride, name=f"{name}_shortcut")(active) if first else values
     values = _convolution(width, 3, stride=stride, name=f"{name}_1_conv")(active)
     values = _convolution(width, 3, name=f"{name}_2_conv")(_normalised(values, f"{name}_2"))
-    return keras.layers.Add(name=f"{name}_add")([shortcut, values])
+    return load_keras().layers.Add(name=f"{name}_add")([shortcut, values])
 
 
 def _bottleneck_block(values: Any, width: int, *, stride: int, first: bool, name: str) -> Any:
@@ -68,16 +74,17 @@ def _bottleneck_block(values: Any, width: int, *, stride: int, first: bool, name
     values = _convolution(width, 1, name=f"{name}_1_conv")(active)
     values = _convolution(width, 3, stride=stride, name=f"{name}_2_conv")(_normalised(values, f"{name}_2"))
     values = _convolution(outputs, 1, name=f"{name}_3_conv")(_normalised(values, f"{name}_3"))
-    return keras.layers.Add(name=f"{name}_add")([shortcut, values])
+    return load_keras().layers.Add(name=f"{name}_add")([shortcut, values])
 
 
 def _normalised(values: Any, name: str) -> Any:
-    values = keras.layers.BatchNormalization(momentum=_BATCH_NORM_MOMENTUM, name=f"{name}_bn")(values)
-    return keras.layers.ReLU(name=f"{name}_relu")(values)
+    layers = load_keras().layers
+    values = layers.BatchNormalization(momentum=_BATCH_NORM_MOMENTUM, name=f"{name}_bn")(values)
+    return layers.ReLU(name=f"{name}_relu")(values)
 
 
 def _convolution(filters: int, kernel: int, *, stride: int = 1, name: str) -> Any:
-    return keras.layers.Conv2D(
+    return load_keras().layers.Conv2D(
         filters,
         kernel,
         strides=stride,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ferflow.data.subsets import LabelledImages
 from ferflow.errors import ModelError
-from ferflow.model.augment import Augment
+from ferflow.model.augment import Augment, Mixtures
 from ferflow.model.averaging import WeightAverage, averaged_weights
 from ferflow.model.backend import load_keras, memory_errors, use_xla
 from ferflow.model.checkpoint import (
@@ -27,7 +27,7 @@ from ferflow.model.checkpoint import (
     variables_to_arrays,
 )
 from ferflow.model.epochs import Epochs
-from ferflow.model.mixup import MixedCrossEntropy, Mixup, accuracy
+from ferflow.model.mixup import MixedCrossEntropy, accuracy
 from ferflow.model.network import set_trainable_layers
 from ferflow.model.optimizer import build_optimizer
 from ferflow.model.prediction import check_probabilities
@@ -160,7 +160,7 @@ def build_trainer(network: Any, params: Params, *, num_images: int) -> Any:
     logits = keras.Model(network.input, network.get_layer("logits").output)
     images = keras.Input(network.input_shape[1:], dtype="uint8")
     augmented = Augment(params.augment, seed=params.seed, name="augment")(images)
-    mixed, share = Mixup(params.augment.mixup, seed=params.seed + 1, name="mixup")(augmented)
+    mixed, share = Mixtures(params.augment, seed=params.seed + 1, name="mixup")(augmented)
     values = logits(mixed)
     if params.train.ema_momentum:
         values = WeightAverage(network, params.train.ema_momentum, name="weight_average")(values)

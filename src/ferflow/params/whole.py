@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, SerializeAsAny
 
 from ferflow.params.augment import AugmentParams
 from ferflow.params.download import DownloadParams
@@ -32,8 +32,8 @@ class Params(Section):
     download: DownloadParams
     face_filter: FaceFilterParams
     split: SplitParams
-    model: ModelParams
-    augment: AugmentParams
+    model: SerializeAsAny[ModelParams]
+    augment: SerializeAsAny[AugmentParams]
     train: TrainParams
     evaluate: EvaluateParams
     registry: RegistryParams

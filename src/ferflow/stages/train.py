@@ -31,10 +31,13 @@ _CODE = (
     "data/subsets.py",
     "model/affine.py",
     "model/augment.py",
+    "model/augmentations/*.py",
     "model/averaging.py",
+    "model/backbones/*.py",
     "model/backend.py",
     "model/batches.py",
     "model/checkpoint.py",
+    "model/draws.py",
     "model/epochs.py",
     "model/mixup.py",
     "model/network.py",
@@ -159,7 +162,7 @@ def code_digest() -> str:
 
 def _code_digests() -> list[str]:
     package = Path(__file__).parents[1]
-    return [sha256_of(package / name) for name in _CODE]
+    return [sha256_of(path) for pattern in _CODE for path in sorted(package.glob(pattern))]
 
 
 def _fingerprint(params: Params, used: dict[str, object], split_dir: Path) -> str:

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from ferflow import paths
 from ferflow.data.store import read_arrays
 from ferflow.files import sha256_of, write_json
-from ferflow.params import Params
+from ferflow.params import ModelParams, Params
 from ferflow.tracking import names
 from ferflow.tracking.outbox.journal import Subset
 
@@ -51,6 +51,12 @@ def run_name(params: Params) -> str:
     return f"{params.profile} {model.backbone} {model.image_size}px {train.optimizer} {train.learning_rate:g}"
 
 
+def _options(model: ModelParams) -> str:
+    """The stem of a backbone that has a choice of them, such as `(stem stride1) `."""
+    stem = getattr(model.backbone_options, "stem", None)
+    return "" if stem is None else f"(stem {stem}) "
+
+
 def describe(params: Params) -> str:
     """What the run is, in words."""
     model, train = params.model, params.train
@@ -59,7 +65,7 @@ def describe(params: Params) -> str:
     views = "" if averaging == "none" else f"; answers are averaged over {averaging} views"
     return (
         f"Profile {params.profile} on {params.download.source}: {model.backbone} at {model.image_size} px "
-        f"(stem {model.stem}) {start}, {train.optimizer} at {train.learning_rate:g} ({train.schedule}), "
+        f"{_options(model)}{start}, {train.optimizer} at {train.learning_rate:g} ({train.schedule}), "
         f"up to {train.epochs} epochs of batches of {train.batch_size}{views}."
     )
 

@@ -109,7 +109,13 @@ def _modules_of(script: Path) -> set[Path]:
     found: set[Path] = set()
     waiting = [script]
     while waiting:
-        for node in ast.walk(ast.parse(waiting.pop().read_text(encoding="utf-8"))):
+        path = waiting.pop()
+        text = path.read_text(encoding="utf-8")
+        if "Registry(__name__" in text:  # Its entries are found by their names when they are asked for.
+            modules = set(path.parent.glob("*.py")) - found
+            found |= modules
+            waiting += modules
+        for node in ast.walk(ast.parse(text)):
             if not isinstance(node, ast.ImportFrom) or str(node.module).split(".")[0] != "ferflow":
                 continue
             base = _PACKAGE.joinpath(*str(node.module).split(".")[1:])
