@@ -184,7 +184,7 @@ def write_folder(network: Any, material: Material, *, views: str, folder: Path, 
         write_json(fresh / METRICS, _metrics((fresh / MODEL).read_bytes(), material))
         _write_answers((fresh / MODEL).read_bytes(), fresh / ANSWERS, material)
         write_json(fresh / TRAINING, dict(material.reports[TRAINING]))
-        description = _describe(fresh, checks, material, views, weights)
+        description = describe(fresh, checks, material, views, weights)
         write_json(fresh / DESCRIPTION, asdict(description))
         size = sum(path.stat().st_size for path in fresh.iterdir())
         if size > _MOST_BYTES:
@@ -274,11 +274,11 @@ def answers_of(content: bytes, images: Images, kept: Path, label: str) -> NDArra
         kept: Folder in which answers are kept by model and images.
         label: What is answered, for people.
     """
-    from ferflow.serving.network import _session
+    from ferflow.serving.network import start_session
 
     key = hashlib.sha256(content + images.tobytes()).hexdigest()
     path = kept / f"{key}.npy"
-    session, _ = _session(content, None, "cpu")
+    session, _ = start_session(content, None, "cpu")
     if path.is_file():
         return _kept_answers(path, session, images)
     starts = track(range(0, len(images), _BATCH), total=-(-len(images) // _BATCH), label=label)
@@ -334,7 +334,7 @@ def _write_answers(content: bytes, path: Path, material: Material) -> None:
     write_csv(path, columns)
 
 
-def _describe(
+def describe(
     folder: Path, checks: dict[str, Any], material: Material, views: str, weights: Path
 ) -> Description:
     """`export.json`, with the card written before."""

@@ -61,7 +61,7 @@ def write_card(
 
     # Markdown, not HTML: what stands in cells is made safe for them by `_cell`.
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("ferflow", "serving"),
+        loader=jinja2.PackageLoader("ferflow", "export"),
         autoescape=False,  # noqa: S701
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

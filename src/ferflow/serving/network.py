@@ -61,7 +61,7 @@ class Network:
         self._path = folder / model_file(precision)
         content = read_file(folder, self._path.name, description)
         with self._errors("load"):
-            self._session, self.device = _session(content, threads, device)
+            self._session, self.device = start_session(content, threads, device)
         optional = {entry.name for entry in self._session.get_overridable_initializers()}
         self._has_rows = _ROWS in optional
         inputs, outputs = (
@@ -133,8 +133,17 @@ def _batches(faces: Images) -> list[Images]:
     return [checked[start : start + _BATCH] for start in range(0, len(checked), _BATCH)]
 
 
-def _session(content: bytes, threads: int | None, wanted: str) -> tuple[Any, Device]:
-    """The session on the first device that starts, and that device."""
+def start_session(content: bytes, threads: int | None, wanted: str) -> tuple[Any, Device]:
+    """The session of a model on the first device that starts, and that device.
+
+    Args:
+        content: The ONNX file.
+        threads: Of one call; None: as many as this process has cores.
+        wanted: A `Device`.
+
+    Raises:
+        ModelError: The device cannot be used.
+    """
     import onnxruntime
 
     devices = candidates(wanted, onnxruntime.get_available_providers())
