@@ -144,16 +144,20 @@ def _set(values: dict, key: str, value: object) -> None:
     values[last] = value
 
 
-@pytest.mark.parametrize(
-    ("section", "key"), [("download", "path"), ("download", "detector"), ("model", "weights")]
-)
+PATH_KEYS = [
+    *(("download", key) for key in ("path", "votes", "detector")),
+    ("model", "weights"),
+    ("train", "teacher"),
+]
+
+
+@pytest.mark.parametrize(("section", "key"), PATH_KEYS)
 def test_a_tilde_and_variables_in_paths_mean_what_they_mean_in_a_shell(
     sample_values, monkeypatch, section, key
 ):
     monkeypatch.setenv("HOME", "/home/someone")
     monkeypatch.setenv("FER_DATA", "/data")
-    sample_values["download"]["source"] = "archive"
-    sample_values["download"]["path"] = "x.zip"
+    sample_values["download"] |= {"source": "csv", "path": "x.csv"}
     for written, meant in (
         ("~/a b", "/home/someone/a b"),
         ("$FER_DATA/x", "/data/x"),

@@ -10,6 +10,13 @@ from ferflow.errors import ParamsError
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 
 
+def unset_variables(text: str) -> list[str]:
+    """Names of the environment variables in a path that are not set."""
+    return [
+        first or second for first, second in _VARIABLE.findall(text) if (first or second) not in os.environ
+    ]
+
+
 def expanded(text: str, *, key: str) -> str:
     """A path with `~` and environment variables replaced.
 
@@ -20,9 +27,7 @@ def expanded(text: str, *, key: str) -> str:
     Raises:
         ParamsError: A variable is not set.
     """
-    unset = [
-        first or second for first, second in _VARIABLE.findall(text) if (first or second) not in os.environ
-    ]
+    unset = unset_variables(text)
     if unset:
         raise ParamsError(
             f"{key}: {text!r} names the variable {', '.join(unset)}, which is not set; set it (export "

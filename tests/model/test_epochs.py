@@ -73,3 +73,17 @@ def test_validation_in_one_call_gives_what_prediction_gives(tiny_params, bars):
     np.testing.assert_allclose(
         probabilities, predict_probabilities(network, bars[0], batch_size=16), atol=1e-6
     )
+
+
+def test_votes_are_the_targets_where_they_are_asked_for(tiny_params, bars):
+    votes = np.zeros((70, 10), np.uint8)
+    votes[:, 0], votes[:, 1] = 6, 4
+    data = LabelledImages(bars[0][:70], bars[1][:70], votes)
+    for targets, expected in (("labels", data.targets()), ("votes", data.soft_targets())):
+        params = tiny_params.model_copy(
+            update={"train": tiny_params.train.model_copy(update={"targets": targets})}
+        )
+        network = build_network(params.model)
+        trainer = build_trainer(network, params, num_images=70)
+        epochs = build_epochs(trainer, network, data, params)
+        np.testing.assert_array_equal(epochs._targets, expected)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from ferflow.errors import DataError
 from ferflow.model import paper
+from ferflow.model.second_yardstick import SecondYardstick, VoteScores
 from ferflow.reporting.page import write_page
 from ferflow.reporting.plot_folder import write_plot_folder
 from tests.reporting.conftest import make_scored
@@ -226,3 +228,20 @@ def test_page_beside_a_damaged_report_names_it(scored, read_page, tmp_path):
 
     with pytest.raises(DataError, match=r"train\.json"):
         read_page(scored.results)
+
+
+def test_page_shows_the_accuracy_against_votes_where_there_are_some(scored, read_page):
+    counts = {"contempt": 11, "unknown": 1234, "not_a_face": 7}
+    second = SecondYardstick(0.8123, 0.8, 0.82, 3001, 0.755, counts, VoteScores(0.7999, 0.78, 0.81, 2002))
+    text = read_page(replace(scored.results, second=second)).text
+    for figure in (
+        "81.2%",
+        "80.0% to 82.0%",
+        "3,001",
+        "80.0% of 2,002",
+        "75.5%",
+        "11 images of contempt",
+        "1,234",
+    ):
+        assert figure in text
+    assert "FER+" not in read_page(scored.results).text

@@ -123,16 +123,17 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
         np.savez(stream, allow_pickle=False, **arrays)
 
 
-def read_arrays(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """Read the named arrays of a `.npz`.
+def read_arrays(path: Path, names: Sequence[str], *, optional: Sequence[str] = ()) -> dict[str, NDArray[Any]]:
+    """Read the named arrays of a `.npz`, and those of the optional ones that it holds.
 
     Raises:
         DataError: The file is missing, damaged, or lacks an array.
     """
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
-            _check_claims(content, names)
-            return {name: content[name] for name in names}
+            wanted = [*names, *(name for name in optional if name in content)]
+            _check_claims(content, wanted)
+            return {name: content[name] for name in wanted}
     except FileNotFoundError:
         raise DataError(f"{path}: not found; run the stage that writes it (dvc repro)") from None
     except KeyError as error:

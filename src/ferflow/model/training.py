@@ -139,7 +139,7 @@ def build_epochs(
         params: Section `train` and `seed` are used.
         teacher: (N, 7) of `load_teacher`.
     """
-    targets = training.targets()
+    targets = training.targets() if params.train.targets == "labels" else training.soft_targets()
     if teacher is not None:
         targets = np.hstack([targets, softened(teacher, params.train.teacher_temperature)])
     return Epochs(trainer, network, training, targets, params=params.train, seed=params.seed)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ferflow.labels import IMAGE_SIZE
-from ferflow.params.section import PositiveInt, Section, Sha256, Share
-from ferflow.places import expanded
+from ferflow.params.section import PathText, PositiveInt, Section, Sha256, Share
 
 
 class DownloadParams(Section):
     """Where the images and the face detector come from, and what is too much or too bad."""
 
     source: Literal["sample", "archive", "csv", "kaggle"]
-    path: str | None
+    path: PathText | None
+    votes: PathText | None
     map: list[str]
     sha256: Sha256 | None
-    detector: str
+    detector: PathText
     sample_images: Annotated[int, Field(ge=140, le=100_000)]
     max_bad_share: Share
     max_members: PositiveInt
@@ -28,11 +28,6 @@ class DownloadParams(Section):
     max_image_pixels: Annotated[int, Field(ge=IMAGE_SIZE**2)]
     fetch_attempts: Annotated[int, Field(ge=1, le=10)]
     fetch_timeout: Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)]
-
-    @field_validator("path", "detector")
-    @classmethod
-    def _expanded(cls, value: str | None, info: ValidationInfo) -> str | None:
-        return None if value is None else expanded(value, key=f"download.{info.field_name}")
 
     @field_validator("map", mode="before")
     @classmethod
@@ -52,4 +47,9 @@ class DownloadParams(Section):
             )
         if self.source in ("sample", "kaggle") and self.sha256 is not None:
             raise ValueError(f"sha256 is set, but source {self.source} has no file to check; set it to null")
+        if self.votes is not None and self.source != "csv":
+            raise ValueError(
+                f"votes is {self.votes!r}, but the votes of FER+ label the rows of a table by their order, "
+                f"and source {self.source} has none; set source csv with path to fer2013.csv, or votes null"
+            )
         return self

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from ferflow.params.entries import OpenSection, registry
-from ferflow.params.section import Dropout, NonNegativeInt
-from ferflow.places import expanded
+from ferflow.params.section import Dropout, NonNegativeInt, PathText
 
 # What `model.weights` calls those of the network that comes with ferflow.
 BUILT_IN_WEIGHTS = "compact"
@@ -20,18 +19,13 @@ class ModelParams(OpenSection):
     packages: ClassVar = ("ferflow.model.backbones",)
 
     backbone: str
-    weights: str | None
+    weights: PathText | None
     unfreeze_layers: NonNegativeInt | Literal["all"]
     image_size: Annotated[int, Field(ge=32, le=512)]
     pooling: Literal["flatten", "average"]
     dropout_features: Dropout
     dense_units: NonNegativeInt
     dropout_head: Dropout
-
-    @field_validator("weights")
-    @classmethod
-    def _expanded(cls, value: str | None) -> str | None:
-        return None if value is None else expanded(value, key="model.weights")
 
     @model_validator(mode="after")
     def _weights_exist(self) -> Self:

@@ -19,8 +19,9 @@ _UNION_MEMBER = re.compile(r"(int|str|constrained-int|literal\[.*\])$")
 
 # Keys that came after the first files were written, with the value that changes nothing.
 _LATER_KEYS: dict[str, dict[str, Any]] = {
-    "download": {"map": []},
+    "download": {"map": [], "votes": None},
     "train": {
+        "targets": "labels",
         "teacher": None,
         "teacher_share": 0.5,
         "teacher_temperature": 2.0,

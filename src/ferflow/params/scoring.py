@@ -17,6 +17,7 @@ from ferflow.paths import PARAMS
 _DOWNLOAD = DownloadParams(
     source="kaggle",
     path=None,
+    votes=None,
     map=[],
     sha256=None,
     detector="auto",

@@ -6,7 +6,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ferflow.params.section import Dropout, NonNegativeFloat, NonNegativeInt, PositiveInt, Section, Share
+from ferflow.params.section import (
+    Dropout,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PathText,
+    PositiveInt,
+    Section,
+    Share,
+)
 
 
 class Unfreezing(Section):
@@ -29,7 +37,8 @@ class TrainParams(Section):
     weight_decay: Share
     label_smoothing: Dropout
     ema_momentum: Dropout
-    teacher: str | None
+    targets: Literal["labels", "votes"]
+    teacher: PathText | None
     teacher_share: Share
     teacher_temperature: Annotated[float, Field(gt=0, le=20, allow_inf_nan=False)]
     unfreeze: list[Unfreezing]

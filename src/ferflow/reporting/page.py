@@ -17,6 +17,7 @@ from ferflow.labels import EMOTIONS
 from ferflow.model import paper
 from ferflow.model.calibration import Confidence
 from ferflow.model.metrics import ClassScores, Scores
+from ferflow.model.second_yardstick import SecondYardstick
 from ferflow.params import EvaluateParams
 from ferflow.reporting.abstention import accuracy_table, confidence_table, coverage_table
 from ferflow.reporting.comparison import (
@@ -47,6 +48,7 @@ class Results:
         counts: Subset (train, val, test) to emotion to number of images.
         num_exact: Number of leaked images whose copy is equal to the pixel.
         confidence: What the confidence is worth.
+        second: The accuracy against the votes of FER+; None where the images came without them.
     """
 
     scores: Scores
@@ -56,6 +58,7 @@ class Results:
     counts: Mapping[str, Mapping[str, int]]
     num_exact: int
     confidence: Confidence
+    second: SecondYardstick | None = None
 
 
 def write_page(

@@ -79,5 +79,11 @@ def load_test(split_dir: Path) -> ScoredImages:
         for subset in ("train", "val", "test")
     }
     return ScoredImages(
-        test.images, labels, leaked, manifest["file"][is_test], counts, int((leaks == "exact").sum())
+        images=test.images,
+        labels=labels,
+        leaked=leaked,
+        files=manifest["file"][is_test],
+        counts=counts,
+        num_exact=int((leaks == "exact").sum()),
+        votes=test.votes,
     )

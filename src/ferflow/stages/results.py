@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ferflow.data.fer_plus import Votes
 from ferflow.data.store import Column, write_csv
 from ferflow.errors import ModelError
 from ferflow.files import write_json
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ferflow.explain.heatmap import Run
     from ferflow.model.calibration import Confidence
     from ferflow.model.metrics import ClassScores, Scores
+    from ferflow.model.second_yardstick import SecondYardstick
 
 # Decimals of the probabilities in predictions.csv; every figure is of these rounded ones.
 DECIMALS = 6
@@ -37,6 +39,7 @@ class ScoredImages:
         files: (N,) names.
         counts: Subset (train, val, test) to emotion to number of images.
         num_exact: Number of leaked images whose copy is equal to the pixel.
+        votes: (N, 10) uint8: the answers of FER+ about each image; None where there are none.
     """
 
     images: NDArray[np.uint8]
@@ -45,6 +48,7 @@ class ScoredImages:
     files: Column
     counts: dict[str, dict[str, int]]
     num_exact: int
+    votes: Votes | None = None
 
 
 @dataclass(frozen=True)
@@ -56,21 +60,25 @@ class EvaluateReport:
         leak_free: On those that are not leaked.
         per_class: Emotion to its figures, on all images.
         confidence: What the confidence is worth, on both.
+        second: The accuracy against the votes of FER+; None where there are none.
     """
 
     scores: Scores
     leak_free: Scores
     per_class: dict[str, ClassScores]
     confidence: Confidence
+    second: SecondYardstick | None = None
 
     def as_json(self) -> dict[str, object]:
         """The content of `metrics.json`."""
+        second = {} if self.second is None else {"fer_plus": asdict(self.second)}
         return {
             **asdict(self.scores),
             "temperature": self.confidence.temperature,
             **self.confidence.full.as_json(),
             "leak_free": {**asdict(self.leak_free), **self.confidence.leak_free.as_json()},
             "per_class": {name: asdict(entry) for name, entry in self.per_class.items()},
+            **second,
         }
 
 
@@ -115,6 +123,7 @@ def score_images(
     """
     from ferflow.model.calibration import Confidence, calibrated
     from ferflow.model.metrics import score, score_classes
+    from ferflow.model.second_yardstick import score_votes
 
     labels = scored.labels
     parts = (np.full(len(labels), True), ~scored.leaked)
@@ -138,7 +147,16 @@ def score_images(
         for rows in parts
     )
     confidence = Confidence(temperature, sure, sure_leak_free)
-    return EvaluateReport(scores, leak_free, score_classes(labels, probabilities), confidence)
+    second = None
+    if scored.votes is not None:
+        second = score_votes(
+            scored.votes,
+            labels,
+            probabilities,
+            leaked=scored.leaked,
+            confidence_level=params.confidence_level,
+        )
+    return EvaluateReport(scores, leak_free, score_classes(labels, probabilities), confidence, second)
 
 
 def write_results(
@@ -183,6 +201,7 @@ def write_results(
         scored.counts,
         scored.num_exact,
         report.confidence,
+        report.second,
     )
     origin = origin_of(read_report(output_dir / "download.json"))
     write_plot_folder(

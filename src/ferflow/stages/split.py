@@ -2,7 +2,8 @@
 
 Reads: data/raw (for what holds before the face filter), data/filtered/faces.npz, index.csv.
 Parameters: section `split`, and `seed`.
-Writes: data/split/train.npz, val.npz, test.npz (images, labels; test also leaked), manifest.csv;
+Writes: data/split/train.npz, val.npz, test.npz (images, labels, and the votes of FER+ where there are any;
+test also leaked), manifest.csv;
 reports/data.json (Table 1 of the paper, counts, duplicates, leaks, contradictory labels).
 """
 
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferflow.data.duplicates import Groups, exact_groups, near_groups
+from ferflow.data.fer_plus import Votes, parse_votes
 from ferflow.data.schemes import check_scheme
 from ferflow.data.split import (
     DROPPED,
@@ -103,7 +105,10 @@ def run(
     assigned = assign_subsets(faces["usage"], labels, near, params=params, seed=seed)
     subsets, leaks = apply_options(assigned, labels, exact, near, params=params)
     check_subsets(subsets, labels, params=params)
-    _write_subsets(faces, labels, subsets, leaks, near, output_dir=output_dir)
+    votes = None
+    if "votes" in faces.columns:
+        votes = parse_votes(faces["votes"], path=filtered_dir / "index.csv")
+    _write_subsets(faces, labels, subsets, leaks, near, votes=votes, output_dir=output_dir)
     before = _describe(raw["usage"], labels_raw, exact_raw, near_raw)
     after = _describe(faces["usage"], labels, exact, near)
     report = SplitReport(
@@ -159,6 +164,7 @@ def _write_subsets(
     leaks: Column,
     near: Groups,
     *,
+    votes: Votes | None,
     output_dir: Path,
 ) -> None:
     """Write the arrays of each subset and the manifest; rows keep the order of the filtered index."""
@@ -174,6 +180,8 @@ def _write_subsets(
         for name in SUBSETS:
             rows = subsets == name
             arrays: dict[str, NDArray[Any]] = {"images": faces.images[rows], "labels": labels[rows]}
+            if votes is not None:
+                arrays["votes"] = votes[rows]
             if name == "test":
                 arrays["leaked"] = leaks[rows] != "none"
             write_arrays(fresh / f"{name}.npz", arrays)

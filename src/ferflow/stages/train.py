@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _CODE = (
     "labels.py",
     "paths.py",
+    "data/fer_plus.py",
     "data/subsets.py",
     "model/affine.py",
     "model/augment.py",

@@ -32,6 +32,7 @@ class Place:
         usage: One of `USAGES`.
         folder: The class folder as it is called.
         tail: The path from the subset's or the class's folder on.
+        row: Number of the row in a table, from 1 on; 0 for files.
     """
 
     file: str
@@ -39,6 +40,7 @@ class Place:
     usage: str
     folder: str = ""
     tail: str = ""
+    row: int = 0
 
 
 @dataclass(frozen=True)

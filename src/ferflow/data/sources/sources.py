@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ferflow.data.fer_plus import votes_of_rows
 from ferflow.data.sources.class_names import parse_map
 from ferflow.data.sources.path_labels import Layout, Place
 from ferflow.data.sources.reading import BadImage, read_pictures
@@ -55,8 +56,8 @@ def read_source(params: DownloadParams, *, seed: int) -> SourceContent:
         seed: Of the sample.
 
     Returns:
-        The table with columns file, label, usage, sha256 (of the pixels), sorted by file for
-        archives and in the order of the rows for a CSV.
+        The table with columns file, label, usage, sha256 (of the pixels), and votes where `download.votes`
+        names them; sorted by file for archives and in the order of the rows for a CSV.
 
     Raises:
         SourceError: The source is missing, damaged, refused, or not the one of `download.sha256`.
@@ -110,7 +111,15 @@ def read_archive(path: Path, params: DownloadParams) -> SourceContent:
 def _read_csv(path: Path, params: DownloadParams) -> SourceContent:
     mapping = parse_map(params.map, option=Wording().key)
     found = read_table(path, params, mapping=mapping, wording=Wording(), cut=None)
-    return SourceContent(_table(found.places, found.faces), found.bad_images, found.layout)
+    table = _table(found.places, found.faces)
+    if params.votes is not None:
+        num_rows = len(table) + len(found.bad_images) + len(found.layout.left_out)
+        rows = [place.row for place in found.places]
+        votes = votes_of_rows(
+            Path(params.votes), table=path, num_rows=num_rows, rows=rows, usages=table["usage"].tolist()
+        )
+        table = table.with_column("votes", votes)
+    return SourceContent(table, found.bad_images, found.layout)
 
 
 def _read_kaggle(params: DownloadParams) -> SourceContent:

@@ -132,7 +132,7 @@ def place_of_row(number: int, label: str, usage: str, cell: str) -> Place:
     """The place of a row, whose file is called in the shape of the Kaggle layout."""
     subset = "train" if usage == "Training" else "test"
     file = f"{subset}/{label}/{usage}_row{number:05d}.jpg"
-    return Place(file, label, usage, cell, file)
+    return Place(file, label, usage, cell, file, row=number)
 
 
 def checked_rows(table: Table, rows: Iterable[CsvRow], *, wording: Wording) -> Iterator[CsvRow]:

@@ -61,6 +61,9 @@ def test_metrics(report: dict[str, Any]) -> dict[str, float]:
     for prefix, scores in (("test", report), ("leak_free", report["leak_free"])):
         found |= {f"{prefix}_{name}": scores[key] for key, name in _SCORES.items()}
     found |= {f"recall_{emotion}": scores["recall"] for emotion, scores in report["per_class"].items()}
+    second = report.get("fer_plus", {})  # There only where the images came with votes.
+    for prefix, scores in (("fer_plus", second), ("fer_plus_leak_free", second.get("leak_free", {}))):
+        found |= {f"{prefix}_{_SCORES[key]}": value for key, value in scores.items() if key in _SCORES}
     found[names.TEMPERATURE] = report.get("temperature")  # Reports of earlier versions have none.
     return {name: float(value) for name, value in found.items() if value is not None}
 
