@@ -10,6 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import cv2
@@ -353,3 +354,17 @@ def test_listening_to_the_network_prints_a_warning(export_folder):
         _, errors = process.communicate(timeout=_SECONDS)
     assert errors.startswith("warning: listening on 0.0.0.0")
     assert process.returncode == 0
+
+
+def test_workers_share_a_predictor_so_that_what_it_says_is_said_once(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("FERFLOW_OFFLINE", "1")
+    monkeypatch.setenv("FERFLOW_CACHE", str(tmp_path))
+    predictors = serve._predictors(None, Limits(), int8=False, workers=3, device="cpu", detector=Path("auto"))
+    assert len(predictors) == 3
+    assert capsys.readouterr().err.count("face detector: OpenCV's Haar cascade") == 1
+    photos = [photo_of([(40, 60, 144)]), photo_of([(280, 150, 144)])] * 3
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(predictors[0].predict, photos))
+    boxes = [[face.box for face in faces] for faces in found]
+    assert boxes == boxes[:2] * 3
+    assert len(boxes[0]) == len(boxes[1]) == 1

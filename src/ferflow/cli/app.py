@@ -30,6 +30,7 @@ from ferflow.cli import (
     tracking,
     tune,
 )
+from ferflow.cli.model_options import ExportOption
 from ferflow.endings import exit_code_of
 from ferflow.progress import say
 
@@ -170,14 +171,7 @@ def evaluate(
     name: Annotated[
         str | None, typer.Option("--name", help="Results go to reports/cross/NAME.", metavar="NAME")
     ] = None,
-    export: Annotated[
-        Path | None,
-        typer.Option(
-            "--export",
-            help="What `ferflow export` wrote; else export/ where there is one, else the built-in network.",
-            metavar="FOLDER",
-        ),
-    ] = None,
+    export: ExportOption = None,
     model: Annotated[
         Path | None,
         typer.Option(

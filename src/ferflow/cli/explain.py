@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ferflow import paths
+from ferflow.cli.model_options import DetectorOption, ExportOption
 from ferflow.progress import say
 
 if TYPE_CHECKING:
@@ -38,14 +39,7 @@ def explain(
             help="Pictures. Without any: a gallery of the test images.",
         ),
     ] = None,
-    export: Annotated[
-        Path | None,
-        typer.Option(
-            "--export",
-            help="What `ferflow export` wrote; else export/ where there is one, else the built-in network.",
-            metavar="FOLDER",
-        ),
-    ] = None,
+    export: ExportOption = None,
     model: Annotated[
         Path | None,
         typer.Option(
@@ -56,10 +50,7 @@ def explain(
         bool,
         typer.Option("--whole", help="Each picture is one face: its largest centred square; look for none."),
     ] = False,
-    detector: Annotated[
-        Path | None,
-        typer.Option("--detector", help="YuNet's ONNX file, haar, or auto; else as the export says."),
-    ] = None,
+    detector: DetectorOption = None,
     output: Annotated[
         Path, typer.Option("--output", help="The folder that pictures are written to.", metavar="FOLDER")
     ] = paths.REPORTS / "explain",

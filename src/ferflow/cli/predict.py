@@ -7,12 +7,37 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from ferflow.cli.model_options import (
+    DetectorOption,
+    DeviceOption,
+    ExportOption,
+    Int8Option,
+)
+from ferflow.cli.predict_options import (
+    AbstainOption,
+    AnimatedOption,
+    AnnotateOption,
+    ClassesOption,
+    CsvOption,
+    EveryOption,
+    JsonOption,
+    MapOption,
+    MaxPixelsOption,
+    MinScoreOption,
+    OutputOption,
+    PathsArgument,
+    QuietOption,
+    SmoothOption,
+    TimelineOption,
+    TrustedOption,
+    WebcamOption,
+    WholeOption,
+)
 from ferflow.progress import say, track
-from ferflow.serving.devices import Device
 
 if TYPE_CHECKING:
     from ferflow.serving.frames import Every
@@ -34,89 +59,28 @@ _SMOOTH = 0.5
 
 @commands.command(rich_help_panel="The model at work")
 def predict(
-    paths: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="Pictures, folders of them, videos, addresses (http, https, rtsp), - for standard input.",
-            metavar="PATH",
-        ),
-    ] = None,
-    export: Annotated[
-        Path | None,
-        typer.Option(
-            "--export",
-            help="What `ferflow export` wrote; else export/ where there is one, else the built-in network.",
-            metavar="FOLDER",
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one line a picture.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line a face.")] = False,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", help="Write the answers there; .csv and .json choose the form.", metavar="FILE"
-        ),
-    ] = None,
-    annotate: Annotated[
-        Path | None,
-        typer.Option("--annotate", help="Write pictures and videos with boxes there.", metavar="FOLDER"),
-    ] = None,
-    timeline: Annotated[
-        Path | None,
-        typer.Option(
-            "--timeline", help="Write a plot and a CSV of each video's emotions there.", metavar="FOLDER"
-        ),
-    ] = None,
-    whole: Annotated[
-        bool, typer.Option("--whole", help="Each picture is one face, cut out already; look for none.")
-    ] = False,
-    int8: Annotated[bool, typer.Option("--int8", help="Use the quantised network.")] = False,
-    abstain_below: Annotated[
-        float, typer.Option("--abstain-below", min=0, max=1, help="Confidence below which to say unsure.")
-    ] = 0.0,
-    mapping: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--map", help="Count an emotion as a class; 'NAME=' leaves it out.", metavar="NAME=CLASS"
-        ),
-    ] = None,
-    classes: Annotated[
-        str | None,
-        typer.Option(
-            "--classes",
-            help="'valence': positive, neutral, negative; or the classes to keep.",
-            metavar="NAMES",
-        ),
-    ] = None,
-    animated: Annotated[
-        bool,
-        typer.Option("--animated", help="Read all frames of GIF and WebP, as of a video; else the first."),
-    ] = False,
-    every: Annotated[
-        str,
-        typer.Option("--every", help="Take every Nth frame, or one each so many seconds.", metavar="N|Ns"),
-    ] = "10",
-    smooth: Annotated[
-        float, typer.Option("--smooth", min=0, help="Seconds over which videos are smoothed; 0: not.")
-    ] = _SMOOTH,
-    webcam: Annotated[
-        int | None, typer.Option("--webcam", min=0, help="Number of a webcam, until Ctrl-C.")
-    ] = None,
-    min_score: Annotated[
-        float, typer.Option("--min-score", min=0.01, max=1, help="Detector's score from which a face counts.")
-    ] = 0.6,
-    device: Annotated[Device, typer.Option("--device", help="Where the network computes.")] = "auto",
-    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing but the answers and errors.")] = False,
-    detector: Annotated[
-        Path | None,
-        typer.Option("--detector", help="YuNet's ONNX file, haar, or auto; else as the export says."),
-    ] = None,
-    trusted: Annotated[
-        bool, typer.Option("--trusted", help="Decode in this process, without limits on memory and time.")
-    ] = False,
-    max_pixels: Annotated[
-        int, typer.Option("--max-pixels", min=1, help="Largest width times height of a picture.")
-    ] = 200_000_000,
+    paths: PathsArgument = None,
+    export: ExportOption = None,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+    output: OutputOption = None,
+    annotate: AnnotateOption = None,
+    timeline: TimelineOption = None,
+    whole: WholeOption = False,
+    int8: Int8Option = False,
+    abstain_below: AbstainOption = 0.0,
+    mapping: MapOption = None,
+    classes: ClassesOption = None,
+    animated: AnimatedOption = False,
+    every: EveryOption = "10",
+    smooth: SmoothOption = _SMOOTH,
+    webcam: WebcamOption = None,
+    min_score: MinScoreOption = 0.6,
+    device: DeviceOption = "auto",
+    quiet: QuietOption = False,
+    detector: DetectorOption = None,
+    trusted: TrustedOption = False,
+    max_pixels: MaxPixelsOption = 200_000_000,
 ) -> None:
     """Find the faces in pictures and say what they show.
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ferflow.cli.model_options import DetectorOption, DeviceOption, ExportOption, Int8Option
 from ferflow.progress import say
-from ferflow.serving.devices import Device
 
 if TYPE_CHECKING:
+    from ferflow.serving.devices import Device
     from ferflow.serving.limits import Limits
     from ferflow.serving.predictor import Predictor
 
@@ -19,14 +20,6 @@ commands = typer.Typer()
 _HOST = "127.0.0.1"
 _MOST_WORKERS = 4
 
-ExportOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--export",
-        help="What `ferflow export` wrote; else export/ where there is one, else the built-in network.",
-        metavar="FOLDER",
-    ),
-]
 HostOption = Annotated[
     str,
     typer.Option("--host", help="Address to listen on; another than this machine's own is open to others."),
@@ -36,7 +29,6 @@ NamesOption = Annotated[
     typer.Option("--allow-host", help="A further name that it may be called by. Repeatable.", metavar="NAME"),
 ]
 PortOption = Annotated[int, typer.Option("--port", min=0, max=65535, help="0: a free one.")]
-Int8Option = Annotated[bool, typer.Option("--int8", help="Use the quantised network.")]
 WorkersOption = Annotated[
     int | None, typer.Option("--workers", min=1, max=64, help="Pictures at once; else one a core, at most 4.")
 ]
@@ -44,7 +36,6 @@ BytesOption = Annotated[int, typer.Option("--max-bytes", min=1, help="Largest up
 PixelsOption = Annotated[int, typer.Option("--max-pixels", min=1, help="Largest width times height.")]
 FacesOption = Annotated[int, typer.Option("--max-faces", min=1, help="Most faces in a picture.")]
 WaitingOption = Annotated[int, typer.Option("--max-waiting", min=0, help="Most requests that wait.")]
-DeviceOption = Annotated[Device, typer.Option("--device", help="Where the network computes.")]
 ConnectionsOption = Annotated[
     int, typer.Option("--max-connections", min=16, help="Most open at once; an idle one makes room.")
 ]
@@ -59,10 +50,6 @@ HeadOption = Annotated[
 ]
 BodyOption = Annotated[
     float, typer.Option("--body-seconds", min=0.1, help="Longest time without progress of an upload.")
-]
-DetectorOption = Annotated[
-    Path | None,
-    typer.Option("--detector", help="YuNet's ONNX file, haar, or auto; else as the export says."),
 ]
 SecondsOption = Annotated[float, typer.Option("--seconds", min=0.1, help="Longest time for a request.")]
 
@@ -142,7 +129,10 @@ def _predictors(
     device: Device,
     detector: Path | None,
 ) -> list[Predictor]:
-    """A predictor for each worker; the cores are shared out evenly."""
+    """A predictor for each worker: the same one, of which several threads may ask at once.
+
+    The threads of the network are those of the workers, and one more for each core that is left.
+    """
     import cv2
 
     from ferflow.data.decoding.decode_box import SECONDS, DecodeBox
@@ -151,25 +141,22 @@ def _predictors(
 
     num_cores = usable_cores()
     number = workers or min(num_cores, _MOST_WORKERS)
-    threads = max(1, num_cores // number)
-    cv2.setNumThreads(threads)
+    cv2.setNumThreads(max(1, num_cores // number))
     # What it says of damaged pictures is in the answer.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     # A picture takes no longer than its request, so that its worker is free when the request is answered.
     box = DecodeBox(workers=number, seconds=min(SECONDS, limits.seconds), patience=limits.seconds).start()
-    return [
-        Predictor(
-            export,
-            precision="int8" if int8 else "float32",
-            threads=threads,
-            max_pixels=limits.max_pixels,
-            max_faces=limits.max_faces,
-            device=device,
-            detector=detector,
-            box=box,
-        )
-        for _ in range(number)
-    ]
+    predictor = Predictor(
+        export,
+        precision="int8" if int8 else "float32",
+        threads=max(1, num_cores - number + 1),
+        max_pixels=limits.max_pixels,
+        max_faces=limits.max_faces,
+        device=device,
+        detector=detector,
+        box=box,
+    )
+    return [predictor] * number
 
 
 def _run(

@@ -41,10 +41,10 @@ class Place:
 
 
 class Workers:
-    """One thread a predictor: a detector looks at one picture at a time, so that sharing would wait.
+    """A thread for each predictor that is given.
 
     Args:
-        predictors: One or more, of the same model.
+        predictors: One or more, of the same model; one can be given several times.
         limits: How many may wait, and how long.
     """
 
