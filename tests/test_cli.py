@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import resource
@@ -10,8 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from ferflow import __version__
+from ferflow.cli.app import COMMANDS, app
 from tests.conftest import REPOSITORY
 
 
@@ -107,3 +110,11 @@ def test_the_shell_completes_a_stage():
         check=False,
     )
     assert done.stdout.split() == ["face-filter"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_says_what_the_help_of_each_begins_with(name):
+    """The list is made without loading a command, so its sentence and panel stand beside the name."""
+    command = typer.main.get_command(app).commands[name]
+    assert inspect.cleandoc(command.help).split("\n\n")[0].replace("\n", " ") == COMMANDS[name].summary
+    assert command.rich_help_panel == COMMANDS[name].panel

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ferflow.cli.app import app
+from ferflow.cli.app import COMMANDS
 from ferflow.params import Params, read_yaml
 from ferflow.stages import train
 from tests.conftest import REPOSITORY
@@ -70,11 +70,7 @@ def _stages() -> dict:
 
 
 def test_dvc_stages_are_the_commands_in_order():
-    commands = [
-        command.name or command.callback.__name__.replace("_", "-")
-        for command in app.registered_commands
-        if command.rich_help_panel
-    ]
+    commands = [name for name, entry in COMMANDS.items() if entry.module == "stages"]
     assert list(_stages()) == commands == ["download", "face-filter", "split", "train", "evaluate"]
     assert [stage["cmd"] for stage in _stages().values()] == [f"ferflow {name}" for name in commands]
 

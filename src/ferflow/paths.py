@@ -1,6 +1,5 @@
 """Where the pipeline keeps its files, relative to the repository."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
@@ -19,37 +18,3 @@ EXPORT = Path("export")
 # Not results: locks of running stages and training state to go on from.
 LOCKS = Path(".ferflow/locks")
 CHECKPOINTS = Path(".ferflow/checkpoints")
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What a stage depends on and writes, as `dvc.yaml` names it.
-
-    Attributes:
-        sections: Of the parameters.
-        inputs: Files and folders that it reads.
-        outputs: Those that it writes.
-    """
-
-    sections: tuple[str, ...]
-    inputs: tuple[Path, ...]
-    outputs: tuple[Path, ...]
-
-
-_DOWNLOADED = REPORTS / "download.json"
-_FACES = (REPORTS / "face_filter.json", REPORTS / "dropped.png")
-_DATA = REPORTS / "data.json"
-_TRAINED = (REPORTS / "train.json", REPORTS / "history.png")
-STAGES = {
-    "download": Stage(("seed", "download"), (), (RAW, _DOWNLOADED)),
-    "face-filter": Stage(("face_filter",), (RAW,), (FILTERED, *_FACES)),
-    "split": Stage(("seed", "split"), (RAW, FILTERED), (SPLIT, _DATA)),
-    "train": Stage(
-        ("seed", "model", "augment", "train"), (SPLIT,), (MODEL, *_TRAINED, REPORTS / "history.csv")
-    ),
-    "evaluate": Stage(
-        ("evaluate",),
-        (SPLIT, MODEL, _DOWNLOADED, *_FACES, _DATA, *_TRAINED),
-        tuple(REPORTS / name for name in ("predictions.csv", "report.html", "metrics.json", "plots")),
-    ),
-}

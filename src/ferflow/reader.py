@@ -63,6 +63,33 @@ class Reader:
         return warning
 
 
+def choose_reader(
+    params: EvaluateParams | None,
+    *,
+    export: Path | None = None,
+    model: Path | None = None,
+    detector: Path | None = None,
+) -> Reader:
+    """The network that reads faces: a `.keras` file that is named, else by the rule of `ferflow predict`.
+
+    Args:
+        params: How a `.keras` file answers; needed for one alone.
+        export: An export.
+        model: A `.keras` file.
+        detector: YuNet's ONNX file, `haar` or `auto`; None: as the export says.
+
+    Raises:
+        ModelError: The network is missing or damaged, or two are named.
+    """
+    if model is None:
+        return exported_reader(export, detector=detector)
+    if export is not None:
+        raise ModelError("--export and --model name two networks; name one")
+    if params is None:
+        raise ModelError(f"{model}: how it answers is said by section evaluate; give the parameters, too")
+    return keras_reader(model, params, detector=detector)
+
+
 def exported_reader(folder: Path | None, *, detector: Path | None = None) -> Reader:
     """The model that answers by the rule of `ferflow predict`.
 

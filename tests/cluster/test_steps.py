@@ -11,7 +11,6 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-import typer
 
 from ferflow import paths
 from ferflow.cluster import exits, figures, steps, sweep_steps
@@ -21,6 +20,9 @@ from ferflow.data.store import write_csv
 from ferflow.errors import DataError, ParamsError, TrackingError, TuningError
 from ferflow.labels import EMOTIONS
 from ferflow.params import DownloadParams, load_params
+from ferflow.tuning.sweep import Summary, Tally
+from ferflow.workflows import tune
+from ferflow.workflows.tune import TuneReport
 from tests.conftest import REPOSITORY
 
 _PROFILE = REPOSITORY / "params.yaml"
@@ -235,20 +237,26 @@ def test_a_webhook_that_is_away_or_wrong_does_not_fail_the_handler_and_is_not_sh
     assert "hidden" not in printed
 
 
-class _Stopped:
-    """A command `tune` that a signal ends."""
-
-    @staticmethod
-    def tune(**_):
-        raise typer.Exit(143)
+def _stopped(*_, **__) -> TuneReport:
+    """A search that a signal ends."""
+    summary = Summary(
+        study="kfp-7",
+        storage="studies.journal",
+        tally=Tally(),
+        best_trial=None,
+        best_value=None,
+        best_params={},
+        ended_by="SIGTERM",
+        seconds=1.0,
+    )
+    return TuneReport(summary, jobs=1, report=None, applied_to=None)
 
 
 @pytest.mark.parametrize(("index", "ends_well"), [("", False), ("0", False), ("2", True), ("3", True)])
 def test_a_stopped_worker_is_tried_again_and_ends_well_on_its_last_try(
     inputs, monkeypatch, capsys, index, ends_well
 ):
-    monkeypatch.setitem(sys.modules, "ferflow.cli.tune", _Stopped)
-    monkeypatch.setattr("ferflow.cli.tune", _Stopped, raising=False)
+    monkeypatch.setattr(tune, "tune", _stopped)
     monkeypatch.setenv("FERFLOW_STUDY_STORAGE", "postgresql://host/studies")
     monkeypatch.setenv("FERFLOW_TRACKING", "off")
     monkeypatch.setenv("KFP_RETRY_INDEX", index)
@@ -260,5 +268,5 @@ def test_a_stopped_worker_is_tried_again_and_ends_well_on_its_last_try(
             sweep_steps.tune_worker(PipelineRun("7", "", ""), 1, **step)
         assert caught.value.code == 1
     printed = capsys.readouterr().err
-    assert "its trial is handed back" in printed
+    assert "(exit code 143), and its trial is handed back" in printed
     assert ("the study goes on with the other workers" in printed) is ends_well

@@ -5,13 +5,15 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
-from collections.abc import Iterator
 
 import pytest
 
-from ferflow.cli import app
+from ferflow import workflows
+from ferflow.cli import registry, stages, tune
+from ferflow.cli.app import COMMANDS
 from ferflow.cluster import steps, sweep_steps
 from ferflow.params import read_yaml
+from ferflow.stages.table import STAGES
 from pipelines.compiling import compile_pipeline
 from pipelines.settings import load_settings
 from tests.conftest import REPOSITORY
@@ -64,11 +66,7 @@ def test_the_pipeline_runs_the_stages_of_dvc_in_their_order(training):
 
 
 def test_the_pipeline_runs_the_commands_of_the_command_line(training):
-    commands = [
-        command.name or command.callback.__name__.replace("_", "-")
-        for command in app.app.registered_commands
-        if command.rich_help_panel
-    ]
+    commands = [name for name, entry in COMMANDS.items() if entry.module == "stages"]
     assert [name for name in _order(training) if name in commands] == commands
 
 
@@ -127,34 +125,58 @@ def _called(call: ast.Call) -> str:
     return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
 
 
-def _calls(function) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    for node in ast.walk(ast.parse(inspect.getsource(function))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            owner = getattr(node.func.value, "id", "")
-            yield owner, node.func.attr, tuple(sorted(keyword.arg for keyword in node.keywords))
+def _use_cases(function) -> set[str]:
+    """The functions of `ferflow.workflows` that a function calls, such as `train.train`."""
+    calls = [node for node in ast.walk(ast.parse(inspect.getsource(function))) if isinstance(node, ast.Call)]
+    found = {ast.unparse(call.func) for call in calls}
+    return {
+        name.removeprefix("workflows.")
+        for name in found
+        if name.startswith("workflows.") and not name.endswith(".in_words")
+    }
+
+
+def test_a_stage_is_run_by_the_same_function_in_a_step_and_by_the_command():
+    assert "run_at" in {
+        ast.unparse(node.func)
+        for node in ast.walk(ast.parse(inspect.getsource(workflows.stage.run)))
+        if isinstance(node, ast.Call)
+    }
+    for step in (steps.download, steps.face_filter, steps.split):
+        assert _use_cases(step) == {"stage.run_at"}
+    for command in (stages.download, stages._plain(STAGES["split"])):
+        assert _use_cases(command) == {"stage.run"}
 
 
 @pytest.mark.parametrize("stage", _DATA_STAGES)
-def test_a_data_step_calls_its_stage_as_the_command_does(stage):
-
-    name = stage.replace("-", "_")
-    of_step = [call for call in _calls(getattr(steps, name)) if call[:2] == ("stage", "run")]
-    of_command = [call for call in _calls(getattr(app, name)) if call[:2] == ("stage", "run")]
-    assert of_step == of_command
-    assert len(of_step) == 1
+def test_a_data_step_runs_the_stage_of_its_name_at_places_of_the_table(stage):
+    (call,) = (
+        node
+        for node in ast.walk(ast.parse(inspect.getsource(getattr(steps, stage.replace("-", "_")))))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "workflows.stage.run_at"
+    )
+    assert ast.literal_eval(call.args[0]) == stage
+    given = {keyword.arg for keyword in call.keywords}
+    assert given - {"seed"} == set(STAGES[stage].places)
+    assert ("seed" in given) is ("seed" in STAGES[stage].sections)
 
 
 @pytest.mark.parametrize(
-    ("function", "call"),
+    ("step", "command"),
     [
-        (steps.train, ("app", "train")),
-        (steps.evaluate, ("app", "evaluate")),
-        (steps.register, ("registry", "register")),
-        (sweep_steps._tune, ("tune", "tune")),
+        (steps.train, stages.train),
+        (steps.register, registry.register),
+        (sweep_steps._tune, tune.tune),
     ],
 )
-def test_the_other_steps_run_the_command_itself(function, call):
-    assert call in [found[:2] for found in _calls(function)]
+def test_a_step_calls_the_use_case_that_the_command_calls(step, command):
+    assert _use_cases(command) <= _use_cases(step)
+    assert _use_cases(command)
+
+
+def test_the_evaluation_of_a_step_is_that_of_the_command():
+    assert _use_cases(steps.evaluate) == {"evaluate.evaluate"}
+    assert "evaluate.evaluate" in _use_cases(stages.evaluate)
 
 
 def test_every_component_of_the_pipelines_is_configured(training, sweep):

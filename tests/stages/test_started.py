@@ -13,6 +13,8 @@ from ferflow.files import atomic_directory, atomic_file, checking
 from ferflow.params import load_params, read_yaml
 from ferflow.profiles import write_profile
 from ferflow.stages.started import Started
+from ferflow.stages.table import STAGES
+from ferflow.workflows import stage
 from tests.conftest import REPOSITORY
 
 
@@ -107,18 +109,16 @@ def test_a_stage_that_waited_for_the_lock_while_its_parameters_changed_does_not_
 
 def test_the_table_of_stages_is_that_of_dvc():
     described = read_yaml(REPOSITORY / "dvc.yaml")["stages"]
-    assert list(paths.STAGES) == list(described)
-    for name, stage in paths.STAGES.items():
-        entry = described[name]
+    assert list(STAGES) == list(described)
+    for name, entry in described.items():
         inputs = {dep for dep in entry["deps"] if not dep.startswith("src/")}
         outputs = {path for kind in ("outs", "metrics", "plots") for path in entry.get(kind, [])}
-        assert {str(path) for path in stage.inputs} == inputs
-        assert {str(path) for path in stage.outputs} == outputs
-        assert set(stage.sections) == set(entry["params"])
+        assert {str(path) for path in STAGES[name].inputs} == inputs
+        assert {str(path) for path in STAGES[name].outputs} == outputs
+        assert set(STAGES[name].sections) == set(entry["params"])
 
 
 def test_the_commands_are_under_the_check(started: Started, monkeypatch):
-    from ferflow.cli import app
     from ferflow.stages import split
 
     def write(*_: object, output_dir: Path, **__: object) -> None:
@@ -128,7 +128,7 @@ def test_the_commands_are_under_the_check(started: Started, monkeypatch):
 
     monkeypatch.setattr(split, "run", write)
     with pytest.raises(OutputError, match="stage split: section seed"):
-        app.split()
+        stage.run("split", load_params(paths.PARAMS))
     assert (paths.SPLIT / "train.npz").read_text() == "train"
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from ferflow import paths
 from ferflow.sqlite_url import sqlite_url
+from ferflow.stages.table import STAGES
 from ferflow.tracking import lineage, names
 from ferflow.tracking.outbox.figures import test_metrics as metrics_of
 from ferflow.tracking.outbox.journal import FAILED, KILLED, TRAINED, Record, Value, create_journal
@@ -21,7 +22,7 @@ from tests.conftest import REPOSITORY
 @pytest.fixture
 def outputs(tmp_path: Path) -> Path:
     """A folder with something in the place of each output of each stage."""
-    for stage in paths.STAGES.values():
+    for stage in STAGES.values():
         for output in stage.outputs:
             path = tmp_path / "repository" / output
             if path.suffix:
@@ -34,22 +35,22 @@ def outputs(tmp_path: Path) -> Path:
 
 
 def test_a_step_knows_what_the_steps_before_it_wrote(outputs: Path, tmp_path: Path):
-    expected = lineage.stage_digests(outputs, lineage.STAGES)
-    assert set(expected) == {names.tag_of_stage(stage) for stage in paths.STAGES}
+    expected = lineage.stage_digests(outputs, lineage.ALL_STAGES)
+    assert set(expected) == {names.tag_of_stage(stage) for stage in STAGES}
     pod = tmp_path / "pod"
     shutil.copytree(outputs / paths.REPORTS, pod / paths.REPORTS)
     for name in ("download", "face-filter", "split", "train"):
-        stage = paths.STAGES[name]
+        stage = STAGES[name]
         lineage.note_stage(pod / paths.REPORTS, name, {path: outputs / path for path in stage.outputs})
     shutil.copytree(outputs / paths.SPLIT, pod / paths.SPLIT)
-    assert lineage.stage_digests(pod, lineage.STAGES) == expected
+    assert lineage.stage_digests(pod, lineage.ALL_STAGES) == expected
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1]", '{"download": 7}'])
 def test_damaged_notes_of_a_step_are_no_error(content: str, tmp_path: Path):
     (tmp_path / paths.REPORTS).mkdir()
     (tmp_path / paths.REPORTS / lineage.NOTES).write_text(content)
-    assert lineage.stage_digests(tmp_path, lineage.STAGES) == {}
+    assert lineage.stage_digests(tmp_path, lineage.ALL_STAGES) == {}
 
 
 def test_a_step_has_the_commit_of_its_image(tmp_path: Path, monkeypatch):

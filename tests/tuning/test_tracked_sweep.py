@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from ferflow.cli import tune
 from ferflow.tracking import store
 from ferflow.tracking.outbox.sweep_runs import SweepRun, TrialRun, track_sweep
 from ferflow.tuning.results import rows_of
 from ferflow.tuning.space import Space
 from ferflow.tuning.sweep import Plan, run
+from ferflow.workflows import tune
 from tests.tracking.conftest import embedded, migrated_database
 from tests.tuning.light_sweep import LightSweep, light_plan
 
@@ -99,7 +99,7 @@ def _tuned(plan: Plan):
     """What `ferflow tune` does after its trials: the study goes to MLflow. Returns the study."""
     summary, study = run(plan)
     rows = rows_of(study, Space(plan.params, origin=plan.origin), epochs=plan.params.train.epochs)
-    tune._track(summary, str(study.user_attrs["token"]), rows, {}, plan.params)
+    tune.track(summary, str(study.user_attrs["token"]), rows, {}, plan.params)
     return study
 
 

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from ferflow import paths
-
-ROOT = Path()
-STAGE = "insight"
+from ferflow import paths, workflows
+from ferflow.cli.options import ParamsOption
+from ferflow.params import load_params
+from ferflow.progress import say
 
 commands = typer.Typer()
 
@@ -33,24 +33,15 @@ def insight(
             "ones go on.",
         ),
     ] = None,
-    params: Annotated[
-        Path, typer.Option("--params", help="The parameter file.", metavar="FILE")
-    ] = paths.PARAMS,
+    params: ParamsOption = paths.PARAMS,
 ) -> None:
     """List labels that are likely wrong, and show which kinds of images the network finds hard.
 
     Of images that the network did not learn from: test and validation, without copies of training
     images. Writes a page, a sheet of faces and tables; changes no label.
     """
-    from ferflow.insight.page import check_in_words, worst_in_words
-    from ferflow.insight.report import write_insight
-    from ferflow.locks import stage_lock
-    from ferflow.params import load_params
-    from ferflow.progress import say
-
-    values = load_params(params)
-    with stage_lock(STAGE, directory=paths.LOCKS, on_wait=say):
-        found = write_insight(values, root=ROOT, model_path=model, output_dir=output, folds=folds)
+    report = workflows.insight.insight(load_params(params), model=model, output=output, folds=folds)
+    found = report.found
     typer.echo(
         f"{len(found.errors.ranked):,} likely label errors among {len(found.images):,} images out of sample; "
         f"{found.num_leaked:,} leaked ones left out"
@@ -58,9 +49,8 @@ def insight(
     typer.echo(f"model: {model}, right on {found.accuracy:.1%} of the test and validation images among these")
     if found.warning:
         say(f"warning: {found.warning}")
-    typer.echo(check_in_words(found.near))
-    for sentence in worst_in_words(found.slices):
+    for sentence in report.sentences:
         typer.echo(sentence)
     for reason in found.left_out:
         typer.echo(f"left out: {reason}")
-    typer.echo(f"page: {output / 'index.html'}")
+    typer.echo(f"page: {report.page}")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from ferflow import paths
-
-if TYPE_CHECKING:
-    from ferflow.params import DownloadParams
+from ferflow import paths, workflows
+from ferflow.params import DownloadParams, load_params
 
 commands = typer.Typer()
 
@@ -27,8 +25,6 @@ def inspect_path(
     ] = paths.PARAMS,
 ) -> None:
     """Print how a path would be read as images: subsets, classes, counts, odd files, and the line to type."""
-    from ferflow.params import load_params
-
     _print(path, load_params(params).download, mapping or [])
 
 
@@ -41,6 +37,4 @@ def print_dry_run(params: DownloadParams) -> None:
 
 
 def _print(path: Path, bounds: DownloadParams, entries: list[str]) -> None:
-    from ferflow.data.sources.inspection import describe, inspect_source
-
-    typer.echo(describe(inspect_source(path, bounds, entries=entries)))
+    typer.echo(workflows.inspect.inspect(path, bounds, entries=entries).text)

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from ferflow import workflows
 from ferflow.cli.model_options import DetectorOption, DeviceOption, ExportOption, Int8Option
-from ferflow.progress import say
-
-if TYPE_CHECKING:
-    from ferflow.serving.devices import Device
-    from ferflow.serving.limits import Limits
-    from ferflow.serving.predictor import Predictor
+from ferflow.serving.limits import Limits
 
 commands = typer.Typer()
 
 _HOST = "127.0.0.1"
-_MOST_WORKERS = 4
 
 HostOption = Annotated[
     str,
@@ -78,9 +72,6 @@ def serve(
 
     curl --data-binary @photo.jpg http://127.0.0.1:8000/predict
     """
-    from ferflow.serving.limits import Limits
-
-    _check_installed()
     limits = Limits(
         max_bytes=max_bytes,
         max_pixels=max_pixels,
@@ -92,8 +83,13 @@ def serve(
         head_seconds=head_seconds,
         body_seconds=body_seconds,
     )
-    predictors = _predictors(export, limits, int8=int8, workers=workers, device=device, detector=detector)
-    _run(predictors, limits, host=host, port=port, names=allow_host or [], with_page=False)
+    workflows.serve.serve(
+        workflows.serve.Answerers(export, int8=int8, workers=workers, device=device, detector=detector),
+        workflows.serve.Address(host, port, allow_host or ()),
+        limits,
+        with_page=False,
+        on_ready=typer.echo,
+    )
 
 
 @commands.command(rich_help_panel="The model at work")
@@ -112,80 +108,10 @@ def app(
     The page shows boxes, seven bars a face and what the network looked at. It has the service's
     addresses, too.
     """
-    from ferflow.serving.limits import Limits
-
-    _check_installed()
-    limits = Limits(max_bytes=max_bytes)
-    predictors = _predictors(export, limits, int8=int8, workers=None, device=device, detector=detector)
-    _run(predictors, limits, host=host, port=port, names=allow_host or [], with_page=True)
-
-
-def _predictors(
-    export: Path | None,
-    limits: Limits,
-    *,
-    int8: bool,
-    workers: int | None,
-    device: Device,
-    detector: Path | None,
-) -> list[Predictor]:
-    """A predictor for each worker: the same one, of which several threads may ask at once.
-
-    The threads of the network are those of the workers, and one more for each core that is left.
-    """
-    import cv2
-
-    from ferflow.data.decoding.decode_box import SECONDS, DecodeBox
-    from ferflow.machine import usable_cores
-    from ferflow.serving.predictor import Predictor
-
-    num_cores = usable_cores()
-    number = workers or min(num_cores, _MOST_WORKERS)
-    cv2.setNumThreads(max(1, num_cores // number))
-    # What it says of damaged pictures is in the answer.
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    # A picture takes no longer than its request, so that its worker is free when the request is answered.
-    box = DecodeBox(workers=number, seconds=min(SECONDS, limits.seconds), patience=limits.seconds).start()
-    predictor = Predictor(
-        export,
-        precision="int8" if int8 else "float32",
-        threads=max(1, num_cores - number + 1),
-        max_pixels=limits.max_pixels,
-        max_faces=limits.max_faces,
-        device=device,
-        detector=detector,
-        box=box,
+    workflows.serve.serve(
+        workflows.serve.Answerers(export, int8=int8, device=device, detector=detector),
+        workflows.serve.Address(host, port, allow_host or ()),
+        Limits(max_bytes=max_bytes),
+        with_page=True,
+        on_ready=typer.echo,
     )
-    return [predictor] * number
-
-
-def _run(
-    predictors: list[Predictor], limits: Limits, *, host: str, port: int, names: list[str], with_page: bool
-) -> None:
-    from ferflow.serving.server import LOCAL_NAMES, address_of, open_port
-    from ferflow.serving.server import serve as serve_on
-    from ferflow.serving.service import create_service
-
-    service = create_service(
-        predictors, hosts={*LOCAL_NAMES, host, *names}, limits=limits, with_page=with_page
-    )
-    bound = open_port(host, port)
-    if host not in LOCAL_NAMES:
-        say(f"warning: listening on {host}, so others on the network can use it; it asks for no password")
-    model = predictors[0].model
-    if model.warning:
-        say(f"warning: {model.warning}")
-    line = f"{address_of(bound)}  {model.in_words()} (Ctrl-C ends it)"
-    serve_on(service, bound, on_ready=lambda: typer.echo(line), limits=limits)
-
-
-def _check_installed() -> None:
-    from importlib.util import find_spec
-
-    from ferflow.errors import ServiceError
-
-    missing = [name for name in ("fastapi", "uvicorn") if find_spec(name) is None]
-    if missing:
-        raise ServiceError(
-            f"{' and '.join(missing)}: not installed; install ferflow[serve], or run 'make install'"
-        )

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import typer
 
-ROOT = Path()
+from ferflow import workflows
 
-commands = typer.Typer(
+commands = typer.Typer()
+track = typer.Typer(
     help="Look at the runs that are written here, and send those that no store has yet.", no_args_is_help=True
 )
+commands.add_typer(track, name="track")
 
 
-@commands.command()
+@track.command()
 def sync() -> None:
     """Send every run that the MLflow store does not have yet, each exactly once.
 
@@ -21,11 +21,8 @@ def sync() -> None:
     runs of the project's own store are sent to another one as well. Runs whose process was killed are closed
     as KILLED. Exit code 1 if a run could not be sent.
     """
-    from ferflow.tracking.address import shown, tracking_uri
-    from ferflow.tracking.outbox.transfer import bring_all
-
-    found = bring_all(ROOT)
-    place = shown(tracking_uri(ROOT))
+    report = workflows.runs.sync()
+    found, place = report.found, report.place
     for key in found.sent:
         typer.echo(f"{key}  sent to {place}")
     for key, reason in found.failed.items():
@@ -34,7 +31,7 @@ def sync() -> None:
         typer.echo(
             f"{key}  not sent: only {other} has its files; set MLFLOW_TRACKING_URI to that store to use it"
         )
-    if found.failed or found.elsewhere:
+    if not report.is_whole:
         raise typer.Exit(1)
     if not found.sent:
         typer.echo(
@@ -44,12 +41,10 @@ def sync() -> None:
         )
 
 
-@commands.command()
+@track.command()
 def status() -> None:
     """List the runs that are written here, oldest first, and where they were sent."""
-    from ferflow.tracking.outbox.sync import statuses
-
-    found = statuses(ROOT)
+    found = workflows.runs.statuses()
     for run in found:
         place = f"{run.place} {run.run_id[:8]}" if run.run_id else "no store"
         sent = "sent to" if run.is_sent else "not whole in" if run.run_id else "waits, in"

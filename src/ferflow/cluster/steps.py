@@ -1,27 +1,26 @@
 """The steps of a pipeline: each runs one stage, or one command, on the artifacts of the steps before.
 
 The names are those of the stages in `dvc.yaml`; `check_parameters` comes before them. Data steps take the
-sections that `dvc.yaml` names, so that Kubeflow's cache knows what they depend on. The others run the command
-of the same name in a workspace.
+sections that `dvc.yaml` names, so that Kubeflow's cache knows what they depend on. The others run the use
+case of the same name in a workspace. The command line calls the same functions of `ferflow.workflows`.
 """
 
 from __future__ import annotations
 
-import io
 import os
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ferflow import paths
+from ferflow import paths, workflows
 from ferflow.cluster import figures
 from ferflow.cluster.exits import readable
 from ferflow.cluster.sections import check_section, parse_params
 from ferflow.cluster.workspace import PipelineRun, hand_on, workspace
 from ferflow.errors import TrackingError
 from ferflow.files import atomic_directory
-from ferflow.params import DownloadParams, FaceFilterParams, SplitParams
+from ferflow.params import DownloadParams, FaceFilterParams, SplitParams, load_params
 from ferflow.progress import say
+from ferflow.stages.table import STAGES
 from ferflow.tracking.lineage import note_stage
 from ferflow.tracking.outbox.journal import JOURNALS
 
@@ -56,14 +55,10 @@ def check_parameters(text: str, *, params: str) -> DataSections:
 @readable
 def download(seed: int, download: str, *, raw: str, reports: str, summary: str) -> None:
     """Run stage download."""
-    from ferflow.stages import download as stage
-
+    section = check_section(DownloadParams, "download", download)
     with atomic_directory(Path(reports)) as folder:
-        report = stage.run(
-            check_section(DownloadParams, "download", download),
-            seed=seed,
-            output_dir=Path(raw),
-            report_path=folder / "download.json",
+        report = workflows.stage.run_at(
+            "download", section, seed=seed, output_dir=Path(raw), report_path=folder / "download.json"
         )
         _note(folder, "download", {paths.RAW: raw})
     figures.write_text(
@@ -74,10 +69,9 @@ def download(seed: int, download: str, *, raw: str, reports: str, summary: str) 
 @readable
 def face_filter(face_filter: str, *, raw: str, earlier: str, filtered: str, reports: str, page: str) -> None:
     """Run stage face-filter."""
-    from ferflow.stages import face_filter as stage
-
     hand_on(Path(earlier), Path(reports))
-    stage.run(
+    workflows.stage.run_at(
+        "face-filter",
         check_section(FaceFilterParams, "face_filter", face_filter),
         raw_dir=Path(raw),
         output_dir=Path(filtered),
@@ -102,10 +96,9 @@ def split(
     summary: str,
 ) -> None:
     """Run stage split."""
-    from ferflow.stages import split as stage
-
     hand_on(Path(earlier), Path(reports))
-    report = stage.run(
+    report = workflows.stage.run_at(
+        "split",
         check_section(SplitParams, "split", split),
         seed=seed,
         raw_dir=Path(raw),
@@ -134,10 +127,8 @@ def train(
     Returns:
         What `train.json` holds.
     """
-    from ferflow.cli import app
-
     with workspace(run, "train", params=params, split=split, reports=earlier):
-        app.train()
+        workflows.train.train(load_params(paths.PARAMS))
         _note(paths.REPORTS, "train", {paths.MODEL: str(paths.MODEL)})
         hand_on(paths.MODEL, Path(model))
         _hand_reports_on(reports, journals)
@@ -163,11 +154,9 @@ def evaluate(
     Returns:
         What `metrics.json` holds.
     """
-    from ferflow.cli import app
-
     inputs = {"params": params, "split": split, "model": model, "reports": earlier}
     with workspace(run, "evaluate", journals=trained_journals, **inputs):
-        app.evaluate()
+        workflows.evaluate.evaluate(load_params(paths.PARAMS))
         _hand_reports_on(reports, journals)
     hand_on(Path(reports) / "report.html", Path(page))
     return figures.read_report(Path(reports) / "metrics.json")
@@ -192,8 +181,6 @@ def register(
     Raises:
         TrackingError: There is no store that outlives the step.
     """
-    from ferflow.cli import registry
-
     store = os.environ.get("MLFLOW_TRACKING_URI")
     if not store:
         raise TrackingError(
@@ -202,42 +189,22 @@ def register(
         )
     inputs = {"params": params, "split": split, "model": model, "reports": earlier}
     with workspace(run, "register", journals=scored_journals, **inputs) as root:
-        printed = io.StringIO()
-        with redirect_stdout(printed):
-            registry.register(run=None, force=False, params=paths.PARAMS)
-        found = _mlflow_run(root)
-    say(printed.getvalue().strip())
+        lines = workflows.register.in_words(workflows.register.register(load_params(paths.PARAMS)))
+        found = workflows.runs.newest_sent(root)
+    say("\n".join(lines))
     kfp = f"\n\n[This run in Kubeflow]({run.link})" if run.link else ""
-    lines = "\n\n".join(printed.getvalue().strip().splitlines())
+    text = "\n\n".join(lines)
     link = f"\n\nMLflow run: {found.get('mlflow_link') or found.get('mlflow_run_id', 'unknown')}"
-    figures.write_text(Path(summary), f"## Registration\n\n{lines}{link}{kfp}\n")
+    figures.write_text(Path(summary), f"## Registration\n\n{text}{link}{kfp}\n")
     return found
 
 
 def _note(reports: Path, stage: str, artifacts: dict[Path, str]) -> None:
     """Write down what a stage wrote: its artifacts, and its reports."""
-    places = {output: reports / output.name for output in paths.STAGES[stage].outputs}
+    places = {output: reports / output.name for output in STAGES[stage].outputs}
     note_stage(reports, stage, places | {output: Path(path) for output, path in artifacts.items()})
 
 
 def _hand_reports_on(reports: str, journals: str) -> None:
     hand_on(paths.REPORTS, Path(reports))
     hand_on(JOURNALS, Path(journals))
-
-
-def _mlflow_run(root: Path) -> dict[str, str]:
-    """The MLflow run that the newest journal was sent to."""
-    from ferflow.tracking.outbox.sync import statuses
-
-    sent = [status for status in statuses(root) if status.run_id]
-    if not sent:
-        return {}
-    found = {"mlflow_run_id": sent[-1].run_id, "mlflow_store": sent[-1].place}
-    store = os.environ.get("MLFLOW_TRACKING_URI", "")
-    if store.startswith(("http://", "https://")):
-        from ferflow.tracking.store import client, experiment_id, shown
-
-        address = shown(store).rstrip("/")
-        experiment = experiment_id(client(root))
-        found["mlflow_link"] = f"{address}/#/experiments/{experiment}/runs/{sent[-1].run_id}"
-    return found

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
-import json
 import os
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from ferflow import paths
+from ferflow import paths, workflows
 from ferflow.cluster import figures
 from ferflow.cluster.exits import readable
 from ferflow.cluster.workspace import PipelineRun, hand_on, workspace
 from ferflow.errors import TuningError
+from ferflow.params import load_params
 from ferflow.progress import say
 from ferflow.tuning.report import FOLDER
 
@@ -74,33 +72,21 @@ def tune_best(
 
 
 def _tune(run: PipelineRun, *, is_applied: bool, trials: int | None) -> dict[str, Any]:
-    import typer
-
-    from ferflow.cli import tune
-
-    printed = io.StringIO()
-    try:
-        with redirect_stdout(printed):
-            tune.tune(
-                trials=trials,
-                timeout=None,
-                jobs=1,
-                until=None,
-                study=f"kfp-{run.run_id}",
-                storage=_storage(run),
-                is_applied=is_applied,
-                apply_to=None,
-                as_json=True,
-                params=paths.PARAMS,
-            )
-    except typer.Exit as stop:
+    report = workflows.tune.tune(
+        load_params(paths.PARAMS),
+        trials=trials,
+        jobs=1,
+        study=f"kfp-{run.run_id}",
+        storage=_storage(run),
+        apply_to=paths.PARAMS if is_applied else None,
+    )
+    if report.summary.is_stopped:
         raise TuningError(
-            f"the pod was told to stop (exit code {stop.exit_code}), and its trial is handed back; another "
+            f"the pod was told to stop (exit code {report.exit_code}), and its trial is handed back; another "
             "try or worker goes on with it"
-        ) from stop
-    *lines, result = printed.getvalue().strip().splitlines()
-    say("\n".join(lines))
-    return dict(json.loads(result))
+        )
+    say("\n".join(workflows.tune.in_words(report)))
+    return report.as_json()
 
 
 def _storage(run: PipelineRun) -> str:

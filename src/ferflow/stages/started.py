@@ -11,10 +11,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ferflow import paths
 from ferflow.errors import OutputError, ParamsError
 from ferflow.files import sha256_of
 from ferflow.params import Params, load_params
+from ferflow.stages.table import STAGES
 
 _Signature = tuple[int, int, int]
 
@@ -33,13 +33,13 @@ class Started:
         self._path = path.absolute()
         self._sections = _sections(stage, params)
         self._inputs: dict[Path, tuple[_Signature | None, str]] = {}
-        for place in paths.STAGES[stage].inputs:
+        for place in STAGES[stage].inputs:
             for file in _files_of(place.absolute()):
                 with contextlib.suppress(
                     OSError
                 ):  # One that cannot be read is told by the stage that reads it.
                     self._inputs[file] = (_signature(file), sha256_of(file))
-        self._outputs = {place.absolute() for place in paths.STAGES[stage].outputs}
+        self._outputs = {place.absolute() for place in STAGES[stage].outputs}
         self._check_params()
 
     def check(self, target: Path) -> None:
@@ -78,7 +78,7 @@ class Started:
 
 
 def _sections(stage: str, params: Params) -> dict[str, Any]:
-    return params.model_dump(mode="json", include=set(paths.STAGES[stage].sections))
+    return params.model_dump(mode="json", include=set(STAGES[stage].sections))
 
 
 def _files_of(place: Path) -> list[Path]:

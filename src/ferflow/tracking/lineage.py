@@ -19,12 +19,13 @@ from ferflow import paths
 from ferflow.data.store import read_arrays
 from ferflow.files import sha256_of, write_json
 from ferflow.params import ModelParams, Params
+from ferflow.stages.table import STAGES
 from ferflow.tracking import names
 from ferflow.tracking.outbox.journal import Subset
 
 # Stages whose outputs lie there when a stage has ended.
-STAGES_TO_TRAIN = ("download", "face-filter", "split", "train")
-STAGES = (*STAGES_TO_TRAIN, "evaluate")
+ALL_STAGES = tuple(STAGES)
+STAGES_TO_TRAIN = ALL_STAGES[: ALL_STAGES.index("train") + 1]
 _SECONDS_FOR_TOOLS = 10
 # Among the reports of a pipeline's steps: stage to the digests of its outputs.
 NOTES = "lineage.json"
@@ -124,7 +125,7 @@ def stage_digests(root: Path, stages: Iterable[str]) -> dict[str, str]:
     noted = _noted(root)
     found = {}
     for stage in stages:
-        listed = sorted(str(path) for path in paths.STAGES[stage].outputs)
+        listed = sorted(str(path) for path in STAGES[stage].outputs)
         digests = [f"{path} {_dvc_md5(root / path)}" for path in listed if (root / path).exists()]
         text = ", ".join(digests)
         if len(digests) < len(listed):
@@ -140,7 +141,7 @@ def note_stage(reports: Path, stage: str, places: Mapping[Path, Path]) -> None:
     Args:
         reports: Folder of the reports that is handed on.
         stage: Name of the stage.
-        places: Output, as `paths.STAGES` names it, to where it lies in this step.
+        places: Output, as the table of stages names it, to where it lies in this step.
 
     Raises:
         OutputError: They cannot be written.

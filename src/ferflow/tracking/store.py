@@ -37,7 +37,16 @@ from ferflow.tracking.relocation import TAG_HOME, settle
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["ARTIFACTS", "DATABASE", "client", "experiment_id", "shown", "store_errors", "tracking_uri"]
+__all__ = [
+    "ARTIFACTS",
+    "DATABASE",
+    "client",
+    "experiment_id",
+    "open_existing",
+    "shown",
+    "store_errors",
+    "tracking_uri",
+]
 
 # An unreachable server costs seconds. MLflow's own values (7 retries, 120 seconds) cost minutes.
 _SETTINGS = {
@@ -61,6 +70,25 @@ _CONNECT_TIMEOUT = 5
 def experiment_name() -> str:
     """`MLFLOW_EXPERIMENT_NAME`, or `ferflow`."""
     return os.environ.get("MLFLOW_EXPERIMENT_NAME") or names.EXPERIMENT
+
+
+def open_existing(root: Path, *, cure: str | None = None) -> MlflowClient:
+    """A client of the store; an embedded one must be there, so that none is made in a wrong folder.
+
+    Args:
+        root: The repository's folder.
+        cure: What to do where none is there; after what is wrong.
+
+    Raises:
+        TrackingError: There is no embedded store, or as of `client`.
+    """
+    if not os.environ.get(VARIABLE) and not (root / DATABASE).is_file():
+        cure = cure or (
+            "so no run is tracked here yet; run 'dvc repro' first, or go to the repository's folder, or set "
+            "MLFLOW_TRACKING_URI"
+        )
+        raise TrackingError(f"{root / DATABASE}: not found, {cure}")
+    return client(root)
 
 
 def client(root: Path) -> MlflowClient:

@@ -187,7 +187,7 @@ def _add_scores(root: Path, journal: Journal, record: Record, params: Params, ev
     evaluated = lineage.flat({"evaluate": params.evaluate.model_dump(mode="json")})
     record.params = {**record.params, **evaluated}
     record.metrics |= {**test_metrics(scores), names.MULTIPLY_ADDS: _cost(root / paths.MODEL)}
-    record.tags |= lineage.tags_of_data(root) | lineage.stage_digests(root, lineage.STAGES)
+    record.tags |= lineage.tags_of_data(root) | lineage.stage_digests(root, lineage.ALL_STAGES)
     record.subsets = [entry for entry in record.subsets if entry.name != "test"]
     record.subsets += lineage.subsets(root, ("test",))
     record.description = f"{lineage.describe(params)} {describe_scores(scores)}"

@@ -1,0 +1,118 @@
+"""The one table of stages: what each is called, runs, reads and writes.
+
+`dvc.yaml`, the command line, the lock of a stage, what it may overwrite, the lineage of a run and the
+steps of a cluster follow from it. To add a stage, add its module beside this one and its entry here
+(docs/extending.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ferflow.paths import CHECKPOINTS, FILTERED, MODEL, RAW, REPORTS, SPLIT
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of the pipeline.
+
+    Attributes:
+        name: Of the command, of the stage in `dvc.yaml` and of the step in a cluster.
+        summary: What it does, in a sentence.
+        function: Module and name of the function that does it, such as `ferflow.stages.split:run`. It takes
+            its parameters first: the one section besides `seed`, or all of them where there are several.
+        sections: Parameters that decide the result, as in `params.yaml`.
+        places: Name of an argument of the function to the usual path.
+        inputs: Files and folders that it reads, written by the stages before it.
+        outputs: Files and folders that it writes.
+        metrics: Those among the outputs that `dvc metrics show` prints.
+        plots: Those among the outputs that `dvc plots show` draws.
+        files: What it reads besides Python code and inputs, below `src/ferflow/`.
+    """
+
+    name: str
+    summary: str
+    function: str
+    sections: tuple[str, ...]
+    places: Mapping[str, Path]
+    inputs: tuple[Path, ...]
+    outputs: tuple[Path, ...]
+    metrics: tuple[Path, ...] = ()
+    plots: tuple[Path, ...] = ()
+    files: tuple[str, ...] = field(default=())
+
+    @property
+    def own_sections(self) -> tuple[str, ...]:
+        """The sections without the seed."""
+        return tuple(name for name in self.sections if name != "seed")
+
+
+_DOWNLOADED = REPORTS / "download.json"
+_FACES = (REPORTS / "face_filter.json", REPORTS / "dropped.png")
+_DATA = REPORTS / "data.json"
+_HISTORY = REPORTS / "history.csv"
+_TRAINED = (REPORTS / "train.json", REPORTS / "history.png")
+_METRICS, _PLOTS = REPORTS / "metrics.json", REPORTS / "plots"
+
+_ALL = (
+    Stage(
+        name="download",
+        summary="Decode, check and index the images of the source; bring the face detector.",
+        function="ferflow.stages.download:run",
+        sections=("seed", "download"),
+        places={"output_dir": RAW, "report_path": _DOWNLOADED},
+        inputs=(),
+        outputs=(RAW, _DOWNLOADED),
+    ),
+    Stage(
+        name="face-filter",
+        summary="Drop the images that show no face.",
+        function="ferflow.stages.face_filter:run",
+        sections=("face_filter",),
+        places={"raw_dir": RAW, "output_dir": FILTERED, "reports_dir": REPORTS},
+        inputs=(RAW,),
+        outputs=(FILTERED, *_FACES),
+    ),
+    Stage(
+        name="split",
+        summary="Find duplicates and share the images out to train, validation and test.",
+        function="ferflow.stages.split:run",
+        sections=("seed", "split"),
+        places={"raw_dir": RAW, "filtered_dir": FILTERED, "output_dir": SPLIT, "reports_dir": REPORTS},
+        inputs=(RAW, FILTERED),
+        outputs=(SPLIT, _DATA),
+    ),
+    Stage(
+        name="train",
+        summary="Train the network; a stopped run goes on from its last epoch.",
+        function="ferflow.stages.train:run",
+        sections=("seed", "model", "augment", "train"),
+        places={
+            "split_dir": SPLIT,
+            "model_path": MODEL,
+            "reports_dir": REPORTS,
+            "checkpoint_dir": CHECKPOINTS,
+        },
+        inputs=(SPLIT,),
+        outputs=(MODEL, *_TRAINED, _HISTORY),
+        plots=(_HISTORY,),
+        files=("built_in/model.onnx", "built_in/weights.npz"),
+    ),
+    Stage(
+        name="evaluate",
+        summary="Score the test images once, with and without those that have a copy in train or val.",
+        function="ferflow.stages.evaluate:run",
+        sections=("evaluate",),
+        places={"split_dir": SPLIT, "model_path": MODEL, "reports_dir": REPORTS},
+        # The reports of earlier stages: the page shows them.
+        inputs=(SPLIT, MODEL, _DOWNLOADED, *_FACES, _DATA, *_TRAINED),
+        outputs=(REPORTS / "predictions.csv", REPORTS / "report.html", _METRICS, _PLOTS),
+        metrics=(_METRICS,),
+        plots=(_PLOTS,),
+        files=("reporting/page.css", "reporting/report.html", "reporting/table.html"),
+    ),
+)
+
+STAGES = {stage.name: stage for stage in _ALL}

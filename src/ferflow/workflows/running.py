@@ -1,0 +1,41 @@
+"""What surrounds the work of a use case: a lock, so that two do not write over each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ferflow import paths
+from ferflow.files import checking
+from ferflow.locks import stage_lock
+from ferflow.params import Params
+from ferflow.progress import say
+from ferflow.stages.started import Started
+
+
+@contextmanager
+def locked(name: str) -> Iterator[None]:
+    """Hold the lock of a stage, or of something that must not run twice at a time; wait for another holder.
+
+    Raises:
+        OutputError: The lock cannot be made.
+    """
+    with stage_lock(name, directory=paths.LOCKS, on_wait=say):
+        yield
+
+
+@contextmanager
+def running(stage: str, params: Params, origin: Path) -> Iterator[None]:
+    """Hold the lock of a stage, and see that it only replaces what it began with.
+
+    Args:
+        stage: Its name.
+        params: Its parameters.
+        origin: The file that they are from.
+
+    Raises:
+        OutputError: The lock cannot be made, or parameters or inputs changed meanwhile.
+    """
+    with locked(stage), checking(Started(stage, params, origin).check):
+        yield
