@@ -22,7 +22,7 @@ INSTALLED := $(or $(INSTALLED),$(VENV)/.installed-$(VERSION))
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro tune test test-slow test-all test-random test-jax test-versions release bench built-in fuzz mutants check docs format lock clean
+.PHONY: help install repro tune test test-slow test-all test-random test-jax test-versions release bench built-in fuzz mutants check docs dvc-yaml format lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -104,6 +104,9 @@ mutants: install  ## Change the code in one place after the other and list what 
 
 docs: install  ## Build the documentation site, strictly, into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+dvc-yaml: install  ## Write dvc.yaml from the table of stages (src/ferflow/stages/table.py)
+	$(BIN)/python scripts/dvc_yaml.py
 
 format: install  ## Format the code
 	$(BIN)/ruff format .

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from ferflow.cli.app import COMMANDS
 from ferflow.params import Params, read_yaml
+from ferflow.source_code import digests_of
 from ferflow.stages import train
 from tests.conftest import REPOSITORY
 
@@ -93,65 +94,18 @@ def test_dvc_tracks_every_section_that_a_stage_takes():
     }
 
 
-# A change of these alone changes no result: values are tracked as parameters, the rest is wording.
-_NOT_TRACKED = {
-    "__init__.py",
-    "errors.py",
-    "limits.py",
-    "places.py",
-    "progress.py",
-    "redaction.py",
-    "temporaries.py",
-}
-
-
-@pytest.mark.parametrize("stage", ["download", "face-filter", "split", "train", "evaluate"])
-def test_dvc_names_the_code_that_a_stage_imports(stage):
-    module = _PACKAGE / "stages" / f"{stage.replace('-', '_')}.py"
-    imported = {path for path in _imported_from(module) if _is_tracked(path)}
-    prefix = "src/ferflow/"
-    named = [
-        _PACKAGE / dep.removeprefix(prefix) for dep in _stages()[stage]["deps"] if dep.startswith(prefix)
-    ]
-    # A folder is that of a registry: an entry is added without a line here.
-    entries = {path for folder in named for path in folder.glob("*.py") if _is_tracked(path)}
-    assert {path for path in named if path.suffix == ".py"} | entries == imported
-
-
-def _is_tracked(path: Path) -> bool:
-    return path.name not in _NOT_TRACKED and path.parent != _PACKAGE / "params"
-
-
-def _imported_from(module: Path) -> set[Path]:
-    """The module and every module of the package that it imports, directly or not."""
-    found, waiting = set(), [module]
-    while waiting:
-        path = waiting.pop()
-        if path in found:
-            continue
-        found.add(path)
-        text = path.read_text(encoding="utf-8")
-        if "Registry(__name__" in text:  # Its entries are found by their names when they are asked for.
-            waiting += path.parent.glob("*.py")
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "ferflow":
-                base = _PACKAGE.joinpath(*str(node.module).split(".")[1:])
-                names = [base / alias.name for alias in node.names]
-                places = (base, *names)
-                candidates = [place.with_suffix(".py") for place in places]
-                candidates += [place / "__init__.py" for place in places]
-                waiting += [place for place in candidates if place.is_file()]
-    return found
+def test_dvc_yaml_is_what_the_table_of_stages_says():
+    """`make dvc-yaml` writes it; the code that a stage depends on is what it imports."""
+    spec = importlib.util.spec_from_file_location("dvc_yaml", REPOSITORY / "scripts" / "dvc_yaml.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert script.TARGET.read_text(encoding="utf-8") == script.text(), "run 'make dvc-yaml'"
 
 
 def test_the_fingerprint_of_a_run_covers_the_code_that_trains():
-    imported = _imported_from(_PACKAGE / "model" / "training.py") | _imported_from(
-        _PACKAGE / "model" / "network.py"
-    )
-    storage = {"data/store.py", "files.py"}
-    names = {str(path.relative_to(_PACKAGE)) for path in imported if _is_tracked(path)}
-    covered = {path for pattern in train._CODE for path in _PACKAGE.glob(pattern) if _is_tracked(path)}
-    assert names - storage == {str(path.relative_to(_PACKAGE)) for path in covered}
+    digests = digests_of(*train._CODE)
+    assert {"model/network.py", "model/training.py", "model/views.py", "data/subsets.py"} <= set(digests)
+    assert set(train._code_digests()) == {digests[name] for name in set(digests) - set(train._STORAGE)}
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import textwrap
 
 import pytest
 
@@ -127,7 +128,8 @@ def _called(call: ast.Call) -> str:
 
 def _use_cases(function) -> set[str]:
     """The functions of `ferflow.workflows` that a function calls, such as `train.train`."""
-    calls = [node for node in ast.walk(ast.parse(inspect.getsource(function))) if isinstance(node, ast.Call)]
+    source = textwrap.dedent(inspect.getsource(function))
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
     found = {ast.unparse(call.func) for call in calls}
     return {
         name.removeprefix("workflows.")

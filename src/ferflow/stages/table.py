@@ -8,10 +8,31 @@ steps of a cluster follow from it. To add a stage, add its module beside this on
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from ferflow.paths import CHECKPOINTS, FILTERED, MODEL, RAW, REPORTS, SPLIT
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A plot that `dvc plots show` draws of a table.
+
+    Attributes:
+        name: Of the plot.
+        file: The table, a CSV file among the outputs.
+        x: Its column on the horizontal axis.
+        y: Its column on the vertical axis, or several.
+        title: Above the plot.
+        template: Of DVC; None: lines.
+    """
+
+    name: str
+    file: Path
+    x: str
+    y: str | tuple[str, ...]
+    title: str
+    template: str | None = None
 
 
 @dataclass(frozen=True)
@@ -29,6 +50,7 @@ class Stage:
         outputs: Files and folders that it writes.
         metrics: Those among the outputs that `dvc metrics show` prints.
         plots: Those among the outputs that `dvc plots show` draws.
+        curves: What `dvc plots show` draws of tables among them.
         files: What it reads besides Python code and inputs, below `src/ferflow/`.
     """
 
@@ -41,7 +63,13 @@ class Stage:
     outputs: tuple[Path, ...]
     metrics: tuple[Path, ...] = ()
     plots: tuple[Path, ...] = ()
-    files: tuple[str, ...] = field(default=())
+    curves: tuple[Curve, ...] = ()
+    files: tuple[str, ...] = ()
+
+    @property
+    def module(self) -> str:
+        """The module of its function: with what that imports it is the code that decides the result."""
+        return self.function.partition(":")[0]
 
     @property
     def own_sections(self) -> tuple[str, ...]:
@@ -98,6 +126,10 @@ _ALL = (
         inputs=(SPLIT,),
         outputs=(MODEL, *_TRAINED, _HISTORY),
         plots=(_HISTORY,),
+        curves=(
+            Curve("accuracy", _HISTORY, "epoch", ("accuracy", "val_accuracy"), "Accuracy by epoch"),
+            Curve("loss", _HISTORY, "epoch", ("loss", "val_loss"), "Loss by epoch"),
+        ),
         files=("built_in/model.onnx", "built_in/weights.npz"),
     ),
     Stage(
@@ -111,6 +143,26 @@ _ALL = (
         outputs=(REPORTS / "predictions.csv", REPORTS / "report.html", _METRICS, _PLOTS),
         metrics=(_METRICS,),
         plots=(_PLOTS,),
+        curves=(
+            Curve(
+                "confusion",
+                _PLOTS / "confusion_matrix.csv",
+                "actual",
+                "predicted",
+                "Confusion matrix of the test images",
+                template="confusion_normalized",
+            ),
+            Curve(
+                "calibration", _PLOTS / "calibration.csv", "confidence", "accuracy", "Accuracy by confidence"
+            ),
+            Curve(
+                "coverage",
+                _PLOTS / "coverage.csv",
+                "coverage",
+                "accuracy",
+                "Accuracy by share of images answered",
+            ),
+        ),
         files=("reporting/page.css", "reporting/report.html", "reporting/table.html"),
     ),
 )

@@ -20,40 +20,14 @@ from ferflow.model.packed import WEIGHTS
 from ferflow.params import BUILT_IN_WEIGHTS, Params
 from ferflow.paths import BUILT_IN
 from ferflow.progress import say
+from ferflow.source_code import digests_of
 
 if TYPE_CHECKING:
     from ferflow.model.state import TrainingState
 
-# The modules that decide what training computes.
-_CODE = (
-    "labels.py",
-    "paths.py",
-    "data/fer_plus.py",
-    "data/subsets.py",
-    "model/affine.py",
-    "model/augment.py",
-    "model/augmentations/*.py",
-    "model/averaging.py",
-    "model/backbones/*.py",
-    "model/backend.py",
-    "model/batches.py",
-    "model/checkpoint.py",
-    "model/draws.py",
-    "model/epochs.py",
-    "model/mixup.py",
-    "model/network.py",
-    "model/optimizer.py",
-    "model/packed.py",
-    "model/prediction.py",
-    "model/residual.py",
-    "model/state.py",
-    "model/steps.py",
-    "model/steps_jax.py",
-    "model/steps_tensorflow.py",
-    "model/teacher.py",
-    "model/training.py",
-    "model/views.py",
-)
+# With what they import, the code that decides what training computes; how files are written does not.
+_CODE = ("ferflow.model.training", "ferflow.model.network")
+_STORAGE = ("data/store.py", "files.py")
 
 
 @dataclass(frozen=True)
@@ -162,8 +136,7 @@ def code_digest() -> str:
 
 
 def _code_digests() -> list[str]:
-    package = Path(__file__).parents[1]
-    return [sha256_of(path) for pattern in _CODE for path in sorted(package.glob(pattern))]
+    return [digest for name, digest in digests_of(*_CODE).items() if name not in _STORAGE]
 
 
 def _fingerprint(params: Params, used: dict[str, object], split_dir: Path) -> str:

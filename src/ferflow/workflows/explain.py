@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ferflow import paths
+from ferflow import paths, reporting
 from ferflow.data.images import BadImageError, decode_image, to_grey_face
 from ferflow.data.subsets import load_subset
 from ferflow.errors import DataError
@@ -22,7 +22,6 @@ from ferflow.files import atomic_file, write_json
 from ferflow.params import EvaluateParams, Params
 from ferflow.progress import say
 from ferflow.reader import Reader, choose_reader, cut_faces
-from ferflow.reporting.gallery import write_gallery
 from ferflow.serving.predictor import MAX_PIXELS
 
 
@@ -124,7 +123,7 @@ def explain_test_images(
     run = reader.open_run()
     probabilities = reader.read(test.images, "predicting")
     gallery = output / "gallery.png"
-    write_gallery(
+    reporting.gallery.write_gallery(
         gallery,
         run,
         images=test.images,

@@ -51,7 +51,6 @@ def run_at(name: str, section: BaseModel, *, seed: int | None = None, **replaced
         FerflowError: What the stage's function raises.
     """
     stage = STAGES[name]
-    module, _, function = stage.function.partition(":")
     seeded = {"seed": seed} if "seed" in stage.sections and len(stage.own_sections) == 1 else {}
-    work = getattr(importlib.import_module(module), function)
+    work = getattr(importlib.import_module(stage.module), stage.function.partition(":")[2])
     return work(section, **seeded, **{**stage.places, **replaced})
