@@ -28,8 +28,8 @@ from benchmarks.runs import errors_for_people
 from ferflow.data.store import Images, pixel_hashes, write_csv
 from ferflow.data.subsets import LabelledImages, load_subset
 from ferflow.errors import ModelError
-from ferflow.export.exporter import calibration_images, headline
-from ferflow.export.model_card import CARD, write_card
+from ferflow.exporting.exporter import calibration_images, headline
+from ferflow.exporting.model_card import CARD, write_card
 from ferflow.files import atomic_directory, sha256_of, write_json
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
 from ferflow.params import EvaluateParams, ModelParams, load_params

@@ -11,7 +11,13 @@ from importlib.metadata import PackageNotFoundError, requires
 from traceback import walk_tb
 
 # The extra that the code of a part of ferflow belongs to, where it has another name than the part.
-_EXTRAS = {"model": "train", "serving": "serve", "reporting": "train", "stages": "train"}
+_EXTRAS = {
+    "exporting": "export",
+    "model": "train",
+    "serving": "serve",
+    "reporting": "train",
+    "stages": "train",
+}
 # Modules whose package has another name; elsewhere they are alike, but for capitals, '-' and '_'.
 _PACKAGES = {"cv2": "opencv-python-headless", "PIL": "pillow", "sklearn": "scikit-learn"}
 _REQUIREMENT = re.compile(r"""(?P<name>[\w.-]+).*?(?:extra\s*==\s*["'](?P<extra>[\w-]+)["'])?\s*$""")

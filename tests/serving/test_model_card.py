@@ -7,7 +7,7 @@ import copy
 import pytest
 
 from ferflow.errors import DataError
-from ferflow.export.model_card import write_card
+from ferflow.exporting.model_card import write_card
 from ferflow.labels import EMOTIONS
 from ferflow.serving.export_folder import Description
 

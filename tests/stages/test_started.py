@@ -128,7 +128,7 @@ def test_the_commands_are_under_the_check(started: Started, monkeypatch):
 
     monkeypatch.setattr(split, "run", write)
     with pytest.raises(OutputError, match="stage split: section seed"):
-        stage.run("split", load_params(paths.PARAMS))
+        stage.run("split", load_params(paths.PARAMS), origin=paths.PARAMS)
     assert (paths.SPLIT / "train.npz").read_text() == "train"
 
 

@@ -128,7 +128,7 @@ def train(
         What `train.json` holds.
     """
     with workspace(run, "train", params=params, split=split, reports=earlier):
-        workflows.train.train(load_params(paths.PARAMS))
+        workflows.train.train(load_params(paths.PARAMS), origin=paths.PARAMS)
         _note(paths.REPORTS, "train", {paths.MODEL: str(paths.MODEL)})
         hand_on(paths.MODEL, Path(model))
         _hand_reports_on(reports, journals)
@@ -156,7 +156,7 @@ def evaluate(
     """
     inputs = {"params": params, "split": split, "model": model, "reports": earlier}
     with workspace(run, "evaluate", journals=trained_journals, **inputs):
-        workflows.evaluate.evaluate(load_params(paths.PARAMS))
+        workflows.evaluate.evaluate(load_params(paths.PARAMS), origin=paths.PARAMS)
         _hand_reports_on(reports, journals)
     hand_on(Path(reports) / "report.html", Path(page))
     return figures.read_report(Path(reports) / "metrics.json")

@@ -74,6 +74,7 @@ def tune_best(
 def _tune(run: PipelineRun, *, is_applied: bool, trials: int | None) -> dict[str, Any]:
     report = workflows.tune.tune(
         load_params(paths.PARAMS),
+        origin=paths.PARAMS,
         trials=trials,
         jobs=1,
         study=f"kfp-{run.run_id}",

@@ -25,12 +25,12 @@ class Started:
     Args:
         stage: Its name, as in `dvc.yaml`.
         params: Its parameters.
-        path: The file that they are from.
+        path: The file that they are from; None where they are from none.
     """
 
-    def __init__(self, stage: str, params: Params, path: Path) -> None:
+    def __init__(self, stage: str, params: Params, path: Path | None) -> None:
         self._stage = stage
-        self._path = path.absolute()
+        self._path = None if path is None else path.absolute()
         self._sections = _sections(stage, params)
         self._inputs: dict[Path, tuple[_Signature | None, str]] = {}
         for place in STAGES[stage].inputs:
@@ -59,8 +59,8 @@ class Started:
                 raise self._error(f"{file} is no longer what the stage read")
 
     def _check_params(self) -> None:
-        if self._path.exists() and not self._path.is_file():
-            return  # Such as a pipe, which is read once.
+        if self._path is None or (self._path.exists() and not self._path.is_file()):
+            return  # Made by code, or from a pipe, which is read once.
         try:
             now = _sections(self._stage, load_params(self._path))
         except ParamsError as error:

@@ -168,3 +168,4 @@ _ALL = (
 )
 
 STAGES = {stage.name: stage for stage in _ALL}
+BEFORE_TRAINING = tuple(STAGES)[: tuple(STAGES).index("train")]

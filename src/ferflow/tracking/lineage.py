@@ -19,13 +19,13 @@ from ferflow import paths
 from ferflow.data.store import read_arrays
 from ferflow.files import sha256_of, write_json
 from ferflow.params import ModelParams, Params
-from ferflow.stages.table import STAGES
+from ferflow.stages.table import BEFORE_TRAINING, STAGES
 from ferflow.tracking import names
 from ferflow.tracking.outbox.journal import Subset
 
 # Stages whose outputs lie there when a stage has ended.
 ALL_STAGES = tuple(STAGES)
-STAGES_TO_TRAIN = ALL_STAGES[: ALL_STAGES.index("train") + 1]
+STAGES_TO_TRAIN = (*BEFORE_TRAINING, "train")
 _SECONDS_FOR_TOOLS = 10
 # Among the reports of a pipeline's steps: stage to the digests of its outputs.
 NOTES = "lineage.json"

@@ -48,6 +48,9 @@ if TYPE_CHECKING:
         predict as predict,
     )
     from ferflow.workflows import (
+        prepare as prepare,
+    )
+    from ferflow.workflows import (
         profile as profile,
     )
     from ferflow.workflows import (

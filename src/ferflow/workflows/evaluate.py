@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ferflow import paths
 from ferflow.params import Params
 from ferflow.stages.results import EvaluateReport
 from ferflow.tracking.outbox.scoring import record_evaluation
@@ -12,12 +11,12 @@ from ferflow.workflows import stage
 from ferflow.workflows.running import running
 
 
-def evaluate(params: Params, *, origin: Path = paths.PARAMS) -> EvaluateReport:
+def evaluate(params: Params, *, origin: Path | None = None) -> EvaluateReport:
     """Score the trained network on the test images, with and without those that have a copy in train or val.
 
     Args:
         params: The parameters.
-        origin: The file that they are from; it must not change meanwhile.
+        origin: The file that they are from, which must not change meanwhile; None where they are from none.
 
     Raises:
         DataError: The split, or a report of an earlier stage, is missing or damaged.

@@ -26,13 +26,13 @@ def locked(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def running(stage: str, params: Params, origin: Path) -> Iterator[None]:
+def running(stage: str, params: Params, origin: Path | None) -> Iterator[None]:
     """Hold the lock of a stage, and see that it only replaces what it began with.
 
     Args:
         stage: Its name.
         params: Its parameters.
-        origin: The file that they are from.
+        origin: The file that they are from; None where they are from none.
 
     Raises:
         OutputError: The lock cannot be made, or parameters or inputs changed meanwhile.

@@ -8,19 +8,18 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ferflow import paths
 from ferflow.params import Params
 from ferflow.stages.table import STAGES
 from ferflow.workflows.running import running
 
 
-def run(name: str, params: Params, *, origin: Path = paths.PARAMS, **further: Any) -> Any:
+def run(name: str, params: Params, *, origin: Path | None = None, **further: Any) -> Any:
     """Run a stage here, under its lock.
 
     Args:
         name: Of the stage.
         params: The parameters.
-        origin: The file that they are from; it must not change while the stage runs.
+        origin: The file that they are from, which must not change meanwhile; None where they are from none.
         further: Arguments of the stage's function that are no places.
 
     Returns:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ferflow import paths
 from ferflow.params import Params
 from ferflow.stages.train import TrainReport
 from ferflow.tracking.outbox.recording import recorded_training
@@ -12,12 +11,12 @@ from ferflow.workflows import stage
 from ferflow.workflows.running import running
 
 
-def train(params: Params, *, origin: Path = paths.PARAMS) -> TrainReport:
+def train(params: Params, *, origin: Path | None = None) -> TrainReport:
     """Train the network on the split here; a stopped training goes on from its last epoch.
 
     Args:
         params: The parameters.
-        origin: The file that they are from; it must not change meanwhile.
+        origin: The file that they are from, which must not change meanwhile; None where they are from none.
 
     Raises:
         DataError: The split is missing or damaged, or a subset is empty.

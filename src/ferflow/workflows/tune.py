@@ -14,6 +14,7 @@ from ferflow.data.subsets import load_subset
 from ferflow.files import sha256_of
 from ferflow.params import Params
 from ferflow.progress import duration
+from ferflow.stages.table import BEFORE_TRAINING
 from ferflow.stages.train import code_digest
 from ferflow.stages.trial import train_once
 from ferflow.tracking import lineage
@@ -59,7 +60,7 @@ class TuneReport:
 def tune(
     params: Params,
     *,
-    origin: Path = paths.PARAMS,
+    origin: Path | None = None,
     trials: int | None = None,
     until: float | None = None,
     timeout: float | None = None,
@@ -72,7 +73,7 @@ def tune(
 
     Args:
         params: The parameters; the first trial is their own setting.
-        origin: The file that they are from.
+        origin: The file that they are from; None where they are from none.
         trials: Of the study, earlier ones among them.
         until: The validation accuracy that ends it, 0-1.
         timeout: Seconds that this call may take.
@@ -87,9 +88,10 @@ def tune(
         TuningError: The storage cannot be used, or no trial is complete and values are to be written.
         OutputError: The report cannot be written.
     """
+    name = "the parameters" if origin is None else str(origin)
     plan = Plan(
         params=params,
-        origin=str(origin),
+        origin=name,
         train=train_once,
         identity=_identity(),
         address=parse_address(storage or str(DEFAULT)),
@@ -106,7 +108,7 @@ def tune(
         summary,
         found,
         params=params,
-        origin=str(origin),
+        origin=name,
         num_validation=len(load_subset(paths.SPLIT / "val.npz").labels),
     )
     track(summary, str(found.user_attrs["token"]), rows, shares, params)
@@ -148,7 +150,7 @@ def track(summary: Summary, token: str, rows: list[Row], shares: dict[str, float
         description=f"{words.what_won(summary, rows, None)} {words.what_was_tried(summary)}",
         params=tracked.study_params(params),
         metrics=tracked.study_metrics(summary, shares),
-        tags=lineage.tags(Path(), params, lineage.STAGES_TO_TRAIN[:-1]),
+        tags=lineage.tags(Path(), params, BEFORE_TRAINING),
         report=paths.REPORTS / FOLDER,
     )
     trials = [

@@ -18,6 +18,7 @@ from ferflow import paths
 from ferflow.data.store import read_csv
 from ferflow.params import Params
 from ferflow.progress import say
+from ferflow.stages.table import BEFORE_TRAINING
 from ferflow.tracking import lineage, names
 from ferflow.tracking.outbox.figures import read_json, training_metrics
 from ferflow.tracking.outbox.journal import (
@@ -101,7 +102,7 @@ class _Training:
             started=now(),
             description=lineage.describe(params),
             params=_without_evaluation(lineage.flat(params.model_dump(mode="json"))),
-            tags=lineage.tags(root, params, lineage.STAGES_TO_TRAIN[:-1]),
+            tags=lineage.tags(root, params, BEFORE_TRAINING),
             subsets=lineage.subsets(root, ("train", "val")),
         )
         self._journal = create_journal(root, self._record)

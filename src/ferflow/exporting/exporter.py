@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ferflow.data.store import Images
 from ferflow.errors import DataError, DetectorError, ModelError
-from ferflow.export.model_card import CARD, write_card
+from ferflow.exporting.model_card import CARD, write_card
 from ferflow.files import atomic_directory, sha256_of, write_json
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
 from ferflow.params import EvaluateParams, ExportParams
