@@ -12,10 +12,14 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from ferflow import path_hook
+from ferflow import model, path_hook
 from ferflow.data.faces.detector_at_hand import describe_detector
 from ferflow.errors import FerflowError
 from ferflow.params import Params, load_params
+from ferflow.tracking.address import DATABASE, database_of, is_embedded, shown, tracking_uri
+from ferflow.tracking.outbox.net import within
+from ferflow.tracking.outbox.recording import is_on
+from ferflow.tracking.store import check_writing
 
 _GIB = 2**30
 # Of FER-2013; the sample has fewer.
@@ -113,18 +117,14 @@ def needed_bytes(params: Params | None) -> int:
 def _num_parameters(params: Params) -> int | None:
     """Of the network; None where it cannot be built, which another check says."""
     try:
-        from ferflow.model.network import parameter_counts
-
-        return parameter_counts(params.model).total
+        return model.network.parameter_counts(params.model).total
     except (ImportError, ValueError, OSError, RuntimeError, FerflowError):
         return None
 
 
 def _check_backend() -> Check:
     try:
-        from ferflow.model.backend import load_keras
-
-        keras = load_keras()
+        keras = model.backend.load_keras()
         devices = [str(device) for device in keras.distribution.list_devices()]
     except (ImportError, ValueError, OSError, RuntimeError) as error:
         name = os.environ.get("KERAS_BACKEND", "tensorflow")
@@ -239,17 +239,12 @@ def _check_detector(params: Params) -> Check:
 
 def _check_store(folder: Path) -> Check:
     """Whether runs can be kept: the store answers, and takes what is written to it."""
-    from ferflow.tracking.outbox.recording import is_on
-
     if not is_on():
         return Check("store", True, "runs are not recorded (FERFLOW_TRACKING=off)")
     if importlib.util.find_spec("mlflow") is None:
         return Check(
             "store", False, "MLflow is not installed", "run 'make install', or install ferflow[tracking]"
         )
-    from ferflow.tracking.address import DATABASE, database_of, is_embedded, shown, tracking_uri
-    from ferflow.tracking.outbox.net import within
-    from ferflow.tracking.store import check_writing
 
     uri = tracking_uri(folder)
     _, reason = within(lambda: is_embedded(folder, uri), seconds=_STORE_SECONDS)

@@ -18,6 +18,8 @@ _EXTRAS = {
     "reporting": "train",
     "stages": "train",
 }
+# They load for others.
+_LOADERS = ("heavy", "late")
 # Modules whose package has another name; elsewhere they are alike, but for capitals, '-' and '_'.
 _PACKAGES = {"cv2": "opencv-python-headless", "PIL": "pillow", "sklearn": "scikit-learn"}
 _REQUIREMENT = re.compile(r"""(?P<name>[\w.-]+).*?(?:extra\s*==\s*["'](?P<extra>[\w-]+)["'])?\s*$""")
@@ -64,4 +66,5 @@ def _importing_part(error: ModuleNotFoundError) -> str:
     """The part of ferflow whose import failed, such as `data`; empty for none."""
     frames = [frame for frame, _ in walk_tb(error.__traceback__)]
     names = [frame.f_globals.get("__name__", "").split(".") for frame in frames]
-    return next((name[1] for name in reversed(names) if name[0] == "ferflow" and len(name) > 1), "")
+    parts = [name[1] for name in names if name[0] == "ferflow" and len(name) > 1]
+    return next((part for part in reversed(parts) if part not in _LOADERS), "")

@@ -23,6 +23,7 @@ def track(items: Iterable[Item], *, total: int | None, label: str) -> Generator[
         label: What is being done, such as "detecting faces".
     """
     if sys.stderr.isatty():
+        # Late: only a terminal has a bar, and everything imports this module.
         from rich.console import Console
         from rich.progress import track as rich_track
 

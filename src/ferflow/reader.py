@@ -11,19 +11,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ferflow import paths
+from ferflow import explain, paths
+from ferflow import model as networks
 from ferflow.data.store import Images
 from ferflow.errors import ModelError
 from ferflow.explain.heatmap import Run
+from ferflow.files import sha256_of
 from ferflow.params import EvaluateParams
+from ferflow.progress import track
 from ferflow.serving.answering import choose_model
 from ferflow.serving.crop import cut_face
 from ferflow.serving.export_folder import Description
 from ferflow.serving.finder import Finder, Found, HaarFinder, YuNetFinder, open_finder
 from ferflow.serving.network import Network
+from ferflow.stages.results import DECIMALS, predict
 
 # (N, 48, 48) uint8 faces and what to call the work, None for silence, to (N, 7) float64 probabilities.
 Read = Callable[[Images, str | None], NDArray[np.float64]]
@@ -123,18 +128,12 @@ def keras_reader(path: Path, params: EvaluateParams, *, detector: Path | None = 
     Raises:
         ModelError: The file is missing or damaged.
     """
-    from ferflow.files import sha256_of
-    from ferflow.model.network import load_network
-    from ferflow.stages.results import predict
-
-    network = load_network(path)
+    network = networks.network.load_network(path)
     sha256 = sha256_of(path)
 
     def open_run() -> Run:
-        from ferflow.explain.gradcam import keras_run
-
         try:
-            return keras_run(network)
+            return explain.gradcam.keras_run(network)
         except ModelError as error:
             raise ModelError(f"{path}: {error}") from error
 
@@ -164,8 +163,6 @@ def cut_faces(finder: Finder, pixels: Images) -> list[tuple[Found, Images]]:
         finder: What finds them.
         pixels: (H, W) or (H, W, 3) uint8, blue first.
     """
-    import cv2
-
     found = finder.find(pixels)
     grey = pixels if pixels.ndim == 2 else np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), np.uint8)
     return [(face, cut_face(grey, face.square)) for face in found]
@@ -173,9 +170,6 @@ def cut_faces(finder: Finder, pixels: Images) -> list[tuple[Found, Images]]:
 
 def _read_by(network: Network) -> Read:
     def read(faces: Images, label: str | None) -> NDArray[np.float64]:
-        from ferflow.progress import track
-        from ferflow.stages.results import DECIMALS
-
         starts = range(0, len(faces), _AT_ONCE)
         tracked = track(starts, total=len(starts), label=label) if label else starts
         parts = [network.predict(faces[start : start + _AT_ONCE]) for start in tracked]

@@ -8,7 +8,7 @@ alone decides nothing. A registry, which finds the modules of its package itself
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +19,7 @@ PACKAGE = Path(__file__).parent
 # A change of these alone changes no result: values are tracked as parameters, the rest is wording.
 _UNTRACKED_NAMES = {
     "errors.py",
+    "heavy.py",
     "late.py",
     "limits.py",
     "places.py",
@@ -39,14 +40,24 @@ def code_of(*modules: str) -> tuple[str, ...]:
     Args:
         modules: Their names, such as `ferflow.stages.split`.
     """
+    found = reached(path for name in modules for path in _files_of(name))
+    return tuple(sorted(path.relative_to(PACKAGE).as_posix() for path in found if _is_tracked(path)))
+
+
+def reached(files: Iterable[Path]) -> set[Path]:
+    """Files of this package that some files import, directly or not, and those themselves that are of it.
+
+    Args:
+        files: Python files, of this package or not.
+    """
     found: set[Path] = set()
-    waiting = [path for name in modules for path in _files_of(name)]
+    waiting = list(files)
     while waiting:
         path = waiting.pop()
         if path not in found:
             found.add(path)
             waiting += imports_of(path)
-    return tuple(sorted(path.relative_to(PACKAGE).as_posix() for path in found if _is_tracked(path)))
+    return {path for path in found if path.is_relative_to(PACKAGE)}
 
 
 def digests_of(*modules: str) -> dict[str, str]:
@@ -113,6 +124,6 @@ def _files_of(module: str) -> list[Path]:
     if first != PACKAGE.name:
         return []
     base = PACKAGE.joinpath(*rest)
-    files = [PACKAGE.joinpath(*rest[:depth], "__init__.py") for depth in range(1, len(rest))]
+    files = [PACKAGE.joinpath(*rest[:depth], "__init__.py") for depth in range(len(rest))]
     files += [base.with_suffix(".py"), base / "__init__.py"]
     return [file for file in files if file.is_file()]

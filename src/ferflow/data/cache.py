@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ferflow import heavy
+
 VARIABLE = "FERFLOW_CACHE"
 
 
@@ -13,6 +15,5 @@ def cache_folder() -> Path:
     chosen = os.environ.get(VARIABLE)
     if chosen:
         return Path(chosen)
-    import platformdirs
 
-    return Path(platformdirs.user_cache_path("ferflow", appauthor=False))
+    return Path(heavy.platformdirs.user_cache_path("ferflow", appauthor=False))

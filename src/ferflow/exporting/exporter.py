@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ferflow import model, reporting, serving
 from ferflow.data.store import Images
 from ferflow.errors import DataError, DetectorError, ModelError
 from ferflow.exporting.model_card import CARD, write_card
@@ -99,18 +100,15 @@ def write_export(
         DetectorError: The detector that the network's faces were found by is not there.
         OutputError: The folder cannot be written.
     """
-    from ferflow.model.export import check_backend, write_int8, write_onnx
-    from ferflow.model.network import load_network
-
-    check_backend()
-    network = load_network(subject.network)
+    model.export.check_backend()
+    network = model.network.load_network(subject.network)
     detector = _detector_of(subject, raw_dir / DETECTOR)
     with atomic_directory(output_dir) as fresh:
         say("converting to ONNX")
         float32, int8 = (fresh / name for name in MODELS.values())
-        write_onnx(network, float32, test_time_augmentation=subject.test_time_augmentation)
+        model.export.write_onnx(network, float32, test_time_augmentation=subject.test_time_augmentation)
         say(f"quantising by {len(material.calibration):,} validation images")
-        write_int8(float32, int8, material.calibration)
+        model.export.write_int8(float32, int8, material.calibration)
         if detector is not None:
             shutil.copyfile(raw_dir / DETECTOR, fresh / DETECTOR)
         bare = _describe(subject, fresh, detector)
@@ -146,10 +144,8 @@ def headline(figures: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _trained_on(report: Mapping[str, Any] | None) -> str | None:
-    from ferflow.reporting.comparison import Origin, origin_of
-
-    origin = origin_of(report)
-    return None if origin is Origin.UNKNOWN else origin.value
+    origin = reporting.comparison.origin_of(report)
+    return None if origin is reporting.comparison.Origin.UNKNOWN else origin.value
 
 
 def _detector_of(subject: Subject, path: Path) -> str | None:
@@ -194,12 +190,10 @@ def _describe(subject: Subject, folder: Path, detector: str | None) -> Descripti
 def _answers_of_keras(
     network: Any, images: Images, subject: Subject, evaluation: EvaluateParams
 ) -> NDArray[np.float64]:
-    from ferflow.model.backend import memory_errors
-    from ferflow.model.network import image_size_of
-    from ferflow.model.prediction import predict_probabilities
-
-    with memory_errors("evaluate.batch_size", evaluation.batch_size, image_size_of(network)):
-        return predict_probabilities(
+    with model.backend.memory_errors(
+        "evaluate.batch_size", evaluation.batch_size, model.network.image_size_of(network)
+    ):
+        return model.prediction.predict_probabilities(
             network,
             images,
             batch_size=evaluation.batch_size,
@@ -251,9 +245,7 @@ def _check(
 def _answers_of_onnx(
     bare: Description, folder: Path, images: Images, precision: Precision
 ) -> NDArray[np.float64]:
-    from ferflow.serving.network import Network
-
-    network = Network(folder, bare, precision=precision, threads=None)
+    network = serving.network.Network(folder, bare, precision=precision, threads=None)
     batches = range(0, len(images), _BATCH)
 
     def answers() -> Iterator[NDArray[np.float32]]:
@@ -281,13 +273,11 @@ def _figures(
         ModelError: The report is about another network or other images.
         DataError: The report lacks a figure.
     """
-    from ferflow.model.metrics import score, score_classes
-
     report = subject.reports.get("metrics.json")
     if report is None:
         rounded = answers.round(_DECIMALS)
         every, unseen = (
-            score(
+            model.metrics.score(
                 material.labels[rows],
                 rounded[rows],
                 confidence_level=subject.confidence_level,
@@ -295,7 +285,7 @@ def _figures(
             )
             for rows in (np.full(len(rounded), True), ~material.leaked)
         )
-        classes = score_classes(material.labels, rounded)
+        classes = model.metrics.score_classes(material.labels, rounded)
         return {
             **asdict(every),
             "leak_free": asdict(unseen),

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ferflow import heavy
 from ferflow.errors import DataError
 from ferflow.labels import EMOTIONS
+from ferflow.reporting.comparison import Origin, origin_of
 from ferflow.serving.export_folder import DETECTOR, MODELS, Description
 
 CARD = "model_card.md"
@@ -55,15 +57,11 @@ def write_card(
     Raises:
         DataError: A figure that every `metrics.json` has is missing.
     """
-    import jinja2
-
-    from ferflow.reporting.comparison import Origin, origin_of
-
     # Markdown, not HTML: what stands in cells is made safe for them by `_cell`.
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("ferflow", "export"),
-        autoescape=False,  # noqa: S701
-        undefined=jinja2.StrictUndefined,
+    environment = heavy.jinja2.Environment(
+        loader=heavy.jinja2.PackageLoader("ferflow", "exporting"),
+        autoescape=False,
+        undefined=heavy.jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -165,8 +163,6 @@ def _temperature(description: Description) -> str:
 
 
 def _data(origin: Any, report: Mapping[str, Any] | None) -> str:
-    from ferflow.reporting.comparison import Origin
-
     if report is None or origin is Origin.UNKNOWN:
         return "What it was trained on is not known here."
     number = f"{report['num_images']:,} pictures"
@@ -305,8 +301,6 @@ def _checks_of_forms(checks: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _licence(origin: Any) -> str:
-    from ferflow.reporting.comparison import Origin
-
     if origin is Origin.SAMPLE:
         return "The drawn faces are made by it."
     if origin is Origin.OTHER:

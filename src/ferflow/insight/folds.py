@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ferflow import paths
+from ferflow import model, paths
 from ferflow.data.split import draw_groups
 from ferflow.data.store import Column, read_arrays, write_arrays
 from ferflow.data.subsets import LabelledImages
@@ -121,11 +121,9 @@ def _train_and_predict(
         reports_dir=work / "reports",
         checkpoint_dir=work / "checkpoints",
     )
-    from ferflow.model.network import load_network
-    from ferflow.model.prediction import predict_probabilities
 
-    probabilities = predict_probabilities(
-        load_network(work / "model.keras"),
+    probabilities = model.prediction.predict_probabilities(
+        model.network.load_network(work / "model.keras"),
         training.images[mine],
         batch_size=params.evaluate.batch_size,
         test_time_augmentation=params.evaluate.test_time_augmentation,

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ferflow import model
 from ferflow.data.store import Column, read_csv
 from ferflow.errors import DataError
 from ferflow.insight.images import HeldOut, joined, load_rows, read_manifest
@@ -41,10 +42,9 @@ def held_out_images(
     manifest = read_manifest(split_dir)
     test = load_test(split_dir)
     validation, rows = load_rows(split_dir, "val", manifest)
-    # After the inputs are known to be good: this loads Keras.
-    from ferflow.model.network import load_network
+    # Keras is loaded once the inputs are known to be good.
 
-    network = load_network(model_path)
+    network = model.network.load_network(model_path)
     checked = np.unique(np.linspace(0, len(test.labels) - 1, _NUM_CHECKED).astype(np.int64))
     known = _read_probabilities(predictions_path, test.files, test.labels)
     if known is not None and not _are_of(

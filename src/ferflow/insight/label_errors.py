@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ferflow import heavy
 from ferflow.errors import DataError, FerflowError
 from ferflow.labels import EMOTIONS
 
@@ -56,8 +58,6 @@ def find_label_errors(labels: NDArray[np.uint8], probabilities: NDArray[np.float
         DataError: All labels are of one class.
     """
     check_cleanlab()
-    from cleanlab.filter import find_label_issues
-    from cleanlab.rank import get_label_quality_scores
 
     if len(np.unique(labels)) < 2:
         raise DataError(
@@ -65,11 +65,11 @@ def find_label_errors(labels: NDArray[np.uint8], probabilities: NDArray[np.float
             "classes; choose another split"
         )
     integers = labels.astype(np.int64)
-    scores = get_label_quality_scores(integers, probabilities, method="normalized_margin")
+    scores = heavy.cleanlab.rank.get_label_quality_scores(integers, probabilities, method="normalized_margin")
     with warnings.catch_warnings():
         # That it passes over a class of one image or none.
         warnings.filterwarnings("ignore", message="May not flag all label issues", category=UserWarning)
-        found = np.flatnonzero(find_label_issues(integers, probabilities, n_jobs=1))
+        found = np.flatnonzero(heavy.cleanlab.filter.find_label_issues(integers, probabilities, n_jobs=1))
     ranked = found[np.argsort(scores[found], kind="stable")]
     return LabelErrors(ranked, scores, probabilities.argmax(axis=1).astype(np.uint8))
 
@@ -80,8 +80,6 @@ def check_cleanlab() -> None:
     Raises:
         CleanlabMissingError: It cannot.
     """
-    from importlib.util import find_spec
-
     if find_spec("cleanlab") is None:
         raise CleanlabMissingError(
             "cleanlab is not installed, and it finds the label errors; install ferflow with its extra "

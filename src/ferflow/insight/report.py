@@ -14,14 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from ferflow import paths
+from ferflow import paths, reporting
 from ferflow.data.store import write_csv
 from ferflow.errors import OutputError
 from ferflow.files import atomic_directory, sha256_of, write_json
 from ferflow.insight import contradictions, held_out, label_errors, traits
 from ferflow.insight.contradictions import CopyCheck
+from ferflow.insight.folds import fold_images
 from ferflow.insight.images import DECIMALS, HeldOut, Manifest, joined, read_manifest
 from ferflow.insight.label_errors import LabelErrors
+from ferflow.insight.page import write_page
+from ferflow.insight.plots import plot_examples, plot_slices, write_sheet
 from ferflow.insight.slices import Slice, slice_by
 from ferflow.insight.traits import Trait
 from ferflow.labels import EMOTIONS
@@ -97,14 +100,11 @@ def write_insight(
         ModelError: The model is missing, damaged or gives no probabilities.
         OutputError: The folder holds something else, or cannot be written.
     """
-    from ferflow.insight.page import write_page
-    from ferflow.insight.plots import plot_examples, plot_slices, write_sheet
-    from ferflow.reporting.comparison import origin_of
-    from ferflow.reporting.outline import read_report
-
     label_errors.check_cleanlab()
     _check_output(output_dir)
-    origin = origin_of(read_report(root / paths.REPORTS / "download.json"))
+    origin = reporting.comparison.origin_of(
+        reporting.outline.read_report(root / paths.REPORTS / "download.json")
+    )
     found = analyse(params, root=root, model_path=model_path, folds=folds)
     with atomic_directory(output_dir) as folder:
         _write_errors(folder / "label_errors.csv", found)
@@ -131,8 +131,6 @@ def analyse(params: Params, *, root: Path, model_path: Path, folds: int | None =
     test = images.take(images.subsets == "test")
     accuracy = float(images.right().mean())
     if folds is not None:
-        from ferflow.insight.folds import fold_images
-
         images = joined([images, fold_images(params, root=root, folds=folds)])
     manifest = read_manifest(split_dir)
     errors = label_errors.find_label_errors(images.labels, images.probabilities)

@@ -11,89 +11,19 @@ from typing import TYPE_CHECKING
 from ferflow.late import late_modules
 
 if TYPE_CHECKING:
-    from ferflow.model import (
-        affine as affine,
-    )
-    from ferflow.model import (
-        augment as augment,
-    )
-    from ferflow.model import (
-        averaging as averaging,
-    )
-    from ferflow.model import (
-        backend as backend,
-    )
-    from ferflow.model import (
-        batches as batches,
-    )
-    from ferflow.model import (
-        calibration as calibration,
-    )
-    from ferflow.model import (
-        checkpoint as checkpoint,
-    )
-    from ferflow.model import (
-        cost as cost,
-    )
-    from ferflow.model import (
-        ensemble as ensemble,
-    )
-    from ferflow.model import (
-        epochs as epochs,
-    )
-    from ferflow.model import (
-        export as export,
-    )
-    from ferflow.model import (
-        metrics as metrics,
-    )
-    from ferflow.model import (
-        mixup as mixup,
-    )
-    from ferflow.model import (
-        network as network,
-    )
-    from ferflow.model import (
-        optimizer as optimizer,
-    )
-    from ferflow.model import (
-        packed as packed,
-    )
-    from ferflow.model import (
-        packing as packing,
-    )
-    from ferflow.model import (
-        paper as paper,
-    )
-    from ferflow.model import (
-        prediction as prediction,
-    )
-    from ferflow.model import (
-        residual as residual,
-    )
-    from ferflow.model import (
-        saving as saving,
-    )
-    from ferflow.model import (
-        state as state,
-    )
-    from ferflow.model import (
-        steps as steps,
-    )
-    from ferflow.model import (
-        steps_jax as steps_jax,
-    )
-    from ferflow.model import (
-        steps_tensorflow as steps_tensorflow,
-    )
-    from ferflow.model import (
-        teacher as teacher,
-    )
-    from ferflow.model import (
-        training as training,
-    )
-    from ferflow.model import (
-        views as views,
-    )
+    from ferflow.model import backend as backend
+    from ferflow.model import calibration as calibration
+    from ferflow.model import checkpoint as checkpoint
+    from ferflow.model import cost as cost
+    from ferflow.model import ensemble as ensemble
+    from ferflow.model import export as export
+    from ferflow.model import metrics as metrics
+    from ferflow.model import network as network
+    from ferflow.model import prediction as prediction
+    from ferflow.model import saving as saving
+    from ferflow.model import second_yardstick as second_yardstick
+    from ferflow.model import steps_jax as steps_jax
+    from ferflow.model import steps_tensorflow as steps_tensorflow
+    from ferflow.model import training as training
 
 __getattr__ = late_modules(__name__)

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
+from ferflow import heavy
 from ferflow.errors import ModelError
 
 _OUT_OF_MEMORY = re.compile(r"RESOURCE_EXHAUSTED|ResourceExhausted|[Oo]ut of memory|OOM when allocating")
@@ -34,7 +35,7 @@ def load_keras() -> Any:
     if "keras" in sys.modules:
         return sys.modules["keras"]
     with _stderr_held_back():
-        import keras
+        keras = heavy.keras
     # As its native part above: TensorFlow warns of each network that is compiled after some five others.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     return keras
@@ -111,9 +112,7 @@ def gpu_memory() -> int | None:
     """Bytes of a GPU's memory that this process may use; None where the backend does not say."""
     if load_keras().backend.backend() != "jax":
         return None
-    import jax
-
-    statistics = jax.local_devices()[0].memory_stats()
+    statistics = heavy.jax.local_devices()[0].memory_stats()
     return int(statistics["bytes_limit"]) if statistics and "bytes_limit" in statistics else None
 
 
@@ -170,12 +169,8 @@ def memory_errors(key: str, batch_size: int, image_size: int) -> Iterator[None]:
 def _backend_error() -> type[Exception]:
     """What the backend raises for a failed step, exhausted memory among it."""
     if load_keras().backend.backend() == "jax":
-        import jax
-
-        return cast("type[Exception]", jax.errors.JaxRuntimeError)
-    import tensorflow
-
-    return cast("type[Exception]", tensorflow.errors.OpError)
+        return cast("type[Exception]", heavy.jax.errors.JaxRuntimeError)
+    return cast("type[Exception]", heavy.tensorflow.errors.OpError)
 
 
 @contextmanager

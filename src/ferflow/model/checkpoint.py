@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ferflow import model
 from ferflow.data.store import read_arrays, write_arrays
 from ferflow.errors import DataError
 from ferflow.files import atomic_directory, sha256_of, write_json
@@ -139,9 +140,7 @@ def variables_to_arrays(prefix: str, variables: Any) -> Arrays:
     """
     keras = load_keras()
     if keras.backend.backend() == "jax":
-        from ferflow.model.steps_jax import copies_of
-
-        copies = copies_of(variables)
+        copies = model.steps_jax.copies_of(variables)
     else:
         copies = [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
     return {f"{prefix}{index:05d}": value for index, value in enumerate(copies)}

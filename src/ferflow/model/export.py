@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ferflow import heavy
 from ferflow.errors import ModelError
 from ferflow.explain.gradcam import explained
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
@@ -90,7 +91,7 @@ def write_int8(source: Path, path: Path, images: NDArray[np.uint8]) -> None:
         ModelError: What quantises is not installed.
     """
     _require("onnx")
-    import onnxruntime
+    # Late: they load ONNX, of the extra `export`, and the line above says so where it is missing.
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -103,7 +104,7 @@ def write_int8(source: Path, path: Path, images: NDArray[np.uint8]) -> None:
             return None if start is None else {IMAGES: images[start : start + _CALIBRATION_BATCH]}
 
     with tempfile.TemporaryDirectory(prefix="ferflow-") as folder, _silent_logs():
-        onnxruntime.set_default_logger_severity(_ERRORS_ALONE)
+        heavy.onnxruntime.set_default_logger_severity(_ERRORS_ALONE)
         prepared = Path(folder) / "prepared.onnx"
         # Shapes are known already; what counts is that BatchNorm is folded into the convolutions.
         quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
@@ -154,8 +155,7 @@ def _from_bytes(plain: Any, kind: str) -> Any:
         plain: A network of `explained`.
         kind: The views: `none`, `flip`, `ten_crop`.
     """
-    import tensorflow as tf
-
+    tf = heavy.tensorflow
     signature = [tf.TensorSpec((None, IMAGE_SIZE, IMAGE_SIZE), tf.uint8, name=IMAGES)]
     if kind == "ten_crop":
         signature.append(tf.TensorSpec((2,), tf.int32, name=ROWS))
@@ -186,7 +186,8 @@ def _convert(answers: Any, *, keep_kernels: bool) -> Any:
         keep_kernels: Do without TensorFlow's own optimisations, too.
     """
     converter, loader, graphs = (_require(f"tf2onnx.{name}") for name in ("convert", "tf_loader", "tfonnx"))
-    import tensorflow as tf
+    tf = heavy.tensorflow
+    # Late: TensorFlow takes seconds, and `heavy` knows no private module of it.
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2 as freeze
 
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ferflow import heavy
 from ferflow.data.store import read_arrays
 from ferflow.errors import ModelError
 from ferflow.limits import parse_json
@@ -35,7 +36,7 @@ def read_packed(folder: Path, number: int) -> list[NDArray[np.float32]]:
         DataError: `weights.npz` is missing or damaged.
     """
     try:
-        import onnx
+        onnx = heavy.onnx
     except ImportError as error:
         raise ModelError(
             f"what reads {folder / 'model.onnx'} is not installed ({error}); install ferflow[export], or run "

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ferflow import heavy
 from ferflow.data.store import write_arrays
 from ferflow.errors import ModelError
 from ferflow.model.export import write_onnx
@@ -61,13 +62,11 @@ def write_packed(network: Any, folder: Path, *, test_time_augmentation: str) -> 
     Raises:
         ModelError: The network cannot be converted.
     """
-    import onnx
-
     kernels = round_kernels(network)
     with tempfile.TemporaryDirectory(prefix="ferflow-") as scratch:
         whole = Path(scratch) / "model.onnx"
         write_onnx(network, whole, test_time_augmentation=test_time_augmentation, keep_kernels=True)
-        model = onnx.load(whole)
+        model = heavy.onnx.load(whole)
     _pack(model.graph, kernels)
     (folder / "model.onnx").write_bytes(model.SerializeToString(deterministic=True))
     others = {
@@ -84,25 +83,29 @@ def _pack(graph: Any, kernels: Kernels) -> None:
     Raises:
         ModelError: A kernel is not in the graph.
     """
-    from onnx import TensorProto, helper, numpy_helper
-
     waiting = {
         index: ((levels.astype(np.float32) * scales).transpose(_TO_ONNX), levels, scales)
         for index, (levels, scales) in kernels.items()
     }
     made, entries = [], []
     for entry in graph.initializer:
-        values = numpy_helper.to_array(entry)
+        values = heavy.onnx.numpy_helper.to_array(entry)
         index = next((key for key, kernel in waiting.items() if np.array_equal(kernel[0], values)), None)
         if index is None:
             entries.append(type(entry).FromString(entry.SerializeToString()))
             continue
         _, levels, scales = waiting.pop(index)
         kernel, scale, cast = KERNEL.format(index), SCALE.format(index), f"float_kernel_{index}"
-        entries.append(numpy_helper.from_array(np.ascontiguousarray(levels.transpose(_TO_ONNX)), kernel))
-        entries.append(numpy_helper.from_array(scales.reshape(-1, 1, 1, 1), scale))
-        made.append(helper.make_node("Cast", [kernel], [cast], name=cast, to=TensorProto.FLOAT))
-        made.append(helper.make_node("Mul", [cast, scale], [entry.name], name=f"scaled_kernel_{index}"))
+        entries.append(
+            heavy.onnx.numpy_helper.from_array(np.ascontiguousarray(levels.transpose(_TO_ONNX)), kernel)
+        )
+        entries.append(heavy.onnx.numpy_helper.from_array(scales.reshape(-1, 1, 1, 1), scale))
+        made.append(
+            heavy.onnx.helper.make_node("Cast", [kernel], [cast], name=cast, to=heavy.onnx.TensorProto.FLOAT)
+        )
+        made.append(
+            heavy.onnx.helper.make_node("Mul", [cast, scale], [entry.name], name=f"scaled_kernel_{index}")
+        )
     if waiting:
         raise ModelError(
             f"{len(waiting)} of {len(kernels)} kernels are not in the converted network; see that tf2onnx "

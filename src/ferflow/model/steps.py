@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ferflow import model
 from ferflow.model.backend import load_keras
 
 keras = load_keras()
@@ -54,9 +55,5 @@ def compile_steps(trainer: Any, network: Any, *, in_one_call: bool) -> CompiledS
         in_one_call: Whether JAX is to run several steps in one call. TensorFlow always does.
     """
     if keras.backend.backend() == "jax":
-        from ferflow.model.steps_jax import JaxSteps
-
-        return JaxSteps(trainer, network, in_one_call=in_one_call)
-    from ferflow.model.steps_tensorflow import TensorFlowSteps
-
-    return TensorFlowSteps(trainer, network)
+        return model.steps_jax.JaxSteps(trainer, network, in_one_call=in_one_call)
+    return model.steps_tensorflow.TensorFlowSteps(trainer, network)

@@ -13,6 +13,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from ferflow import heavy
 from ferflow.reporting.figure import BLUE, GREY, INK, ORANGE, save_figure
 
 _COLUMNS = 3
@@ -238,9 +239,7 @@ def best_of(trials: Sequence[SweepTrial]) -> SweepTrial | None:
 
 
 def _blues() -> Any:
-    import matplotlib as mpl
-
-    return mpl.colormaps["Blues"]
+    return heavy.matplotlib.colormaps["Blues"]
 
 
 def _short(key: str) -> str:

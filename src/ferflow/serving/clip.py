@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
+from ferflow import heavy
 from ferflow.data.store import Images
 from ferflow.errors import OutputError
 from ferflow.files import atomic_file
@@ -70,25 +71,21 @@ class _H264:
     """By PyAV; frames keep their own times."""
 
     def __init__(self, fresh: Path, path: Path, rate: float) -> None:
-        import av
-
         self._path = path
         try:
             # The index goes first, so that a browser can play before all of it is there.
-            self._container = av.open(str(fresh), "w", format="mp4", options={"movflags": "+faststart"})
-        except (av.FFmpegError, OSError) as error:
+            self._container = heavy.av.open(str(fresh), "w", format="mp4", options={"movflags": "+faststart"})
+        except (heavy.av.FFmpegError, OSError) as error:
             raise self._error(error) from error
         self._rate = Fraction(rate).limit_denominator(1001)
         self._stream: Any = None
         self._last = -1
 
     def add(self, picture: Images, seconds: float) -> None:
-        import av
-
         if self._stream is None:
             self._stream = self._opened(_even(picture))
         even = _even(_sized(picture, (self._stream.width, self._stream.height)))
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="bgr24")
+        frame = heavy.av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="bgr24")
         frame.pts = self._last = max(self._last + 1, round(seconds * _CLOCK))
         frame.time_base = Fraction(1, _CLOCK)
         self._encode(frame)
@@ -110,12 +107,10 @@ class _H264:
         return stream
 
     def _encode(self, frame: Any) -> None:
-        import av
-
         try:
             for packet in self._stream.encode(frame):
                 self._container.mux(packet)
-        except (av.FFmpegError, OSError) as error:
+        except (heavy.av.FFmpegError, OSError) as error:
             raise self._error(error) from error
 
     def _error(self, error: Exception) -> OutputError:

@@ -159,7 +159,7 @@ def file_limit(wanted: int) -> int | None:
         What there are then; None where the system has no such limit.
     """
     try:
-        import resource
+        import resource  # Late: Windows has none.
     except ImportError:  # Windows
         return None
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

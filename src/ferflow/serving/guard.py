@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from ferflow import heavy
 from ferflow.serving.limits import Refused
 from ferflow.serving.metrics import Metrics
 
@@ -92,12 +93,10 @@ class Guard:
         return as_response(Refused(403, reason))
 
 
-def as_response(refused: Refused) -> JSONResponse:
+def as_response(refused: Refused) -> heavy.starlette.responses.JSONResponse:
     """A refusal as JSON: `{"error": reason}`."""
-    from starlette.responses import JSONResponse
-
     headers = {} if refused.retry_after is None else {"retry-after": str(refused.retry_after)}
-    return JSONResponse({"error": refused.reason}, refused.code, headers)
+    return heavy.starlette.responses.JSONResponse({"error": refused.reason}, refused.code, headers)
 
 
 def _name_of(address: str) -> str | None:

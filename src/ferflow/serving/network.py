@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ferflow import heavy
 from ferflow.data.store import Images
 from ferflow.errors import ModelError
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
@@ -94,16 +95,14 @@ class Network:
 
     @contextmanager
     def _errors(self, verb: str) -> Iterator[None]:
-        from onnxruntime.capi import onnxruntime_pybind11_state as state
-
         failures = (
-            state.EPFail,
-            state.Fail,
-            state.InvalidArgument,
-            state.InvalidGraph,
-            state.InvalidProtobuf,
-            state.NotImplemented,
-            state.RuntimeException,
+            heavy.onnxruntime.capi.onnxruntime_pybind11_state.EPFail,
+            heavy.onnxruntime.capi.onnxruntime_pybind11_state.Fail,
+            heavy.onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument,
+            heavy.onnxruntime.capi.onnxruntime_pybind11_state.InvalidGraph,
+            heavy.onnxruntime.capi.onnxruntime_pybind11_state.InvalidProtobuf,
+            heavy.onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented,
+            heavy.onnxruntime.capi.onnxruntime_pybind11_state.RuntimeException,
         )
         try:
             yield
@@ -144,10 +143,8 @@ def start_session(content: bytes, threads: int | None, wanted: str) -> tuple[Any
     Raises:
         ModelError: The device cannot be used.
     """
-    import onnxruntime
-
-    devices = candidates(wanted, onnxruntime.get_available_providers())
-    options = onnxruntime.SessionOptions()
+    devices = candidates(wanted, heavy.onnxruntime.get_available_providers())
+    options = heavy.onnxruntime.SessionOptions()
     # Of its own accord ONNX Runtime counts the machine's cores, not those that this process may use.
     options.intra_op_num_threads = threads or usable_cores()
     options.log_severity_level = _SILENT
@@ -159,14 +156,12 @@ def start_session(content: bytes, threads: int | None, wanted: str) -> tuple[Any
 
 
 def _started(content: bytes, options: Any, device: Device) -> Any:
-    import onnxruntime
-
     providers = providers_of(device)
     if device == "cpu":
-        return onnxruntime.InferenceSession(content, options, providers=providers)
+        return heavy.onnxruntime.InferenceSession(content, options, providers=providers)
     try:
         # Its own fallback to the processor would print to stdout, among the answers.
-        session = onnxruntime.InferenceSession(content, options, providers=providers, enable_fallback=0)
+        session = heavy.onnxruntime.InferenceSession(content, options, providers=providers, enable_fallback=0)
     except (ValueError, RuntimeError) as error:
         raise unusable(device, " ".join(str(error).split())) from error
     if providers[0] not in session.get_providers():

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from ferflow import serving
 from ferflow.errors import OutputError, SourceError
 from ferflow.files import atomic_file
 from ferflow.serving.answers import Columns, as_csv, as_json, csv_header
@@ -130,12 +131,11 @@ class Recorder:
         self.num_without += not faces
 
     def _write_picture(self, target: Path, shot: Shot, faces: list[Face]) -> None:
-        from ferflow.serving.annotate import annotated, write_picture
-
         refuse_source(target, shot.file, option="--annotate")
         warning = self._predictor.model.warning
         abstain_below = self._wishes.abstain_below
-        write_picture(target, annotated(shot.pixels, faces, abstain_below=abstain_below, warning=warning))
+        picture = serving.annotate.annotated(shot.pixels, faces, abstain_below=abstain_below, warning=warning)
+        serving.annotate.write_picture(target, picture)
 
     def _end_video(self, *, is_whole: bool) -> None:
         video, self._video = self._video, None
@@ -147,8 +147,6 @@ class _VideoRecord:
     """The state of one video: who is who, its annotated copy, its timeline."""
 
     def __init__(self, source: Source, shot: Shot, predictor: Predictor, wishes: Wishes) -> None:
-        from ferflow.serving.clip import FALLBACK_RATE, writing
-
         self.place = shot.place
         self._wishes = wishes
         self._warning = predictor.model.warning
@@ -161,7 +159,9 @@ class _VideoRecord:
         if wishes.annotate is not None:
             target = wishes.annotate / shot.place
             refuse_source(target, source.path, option="--annotate")
-            self._clip = self._open.enter_context(writing(target, rate=shot.rate or FALLBACK_RATE))
+            self._clip = self._open.enter_context(
+                serving.clip.writing(target, rate=shot.rate or serving.clip.FALLBACK_RATE)
+            )
 
     def followed(self, shot: Shot, faces: list[Face]) -> list[Face]:
         """The faces with their numbers; of a frame that is not due those that are expected."""
@@ -169,10 +169,8 @@ class _VideoRecord:
         return self._tracker.follow(faces, seconds) if shot.is_due else self._tracker.between(seconds)
 
     def add(self, shot: Shot, faces: list[Face]) -> None:
-        from ferflow.serving.annotate import annotated
-
         if self._clip is not None:
-            picture = annotated(
+            picture = serving.annotate.annotated(
                 shot.pixels, faces, abstain_below=self._wishes.abstain_below, warning=self._warning
             )
             self._clip.add(picture, shot.seconds or 0.0)

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ferflow import heavy
 from ferflow.serving.limits import Limits, Refused
 
 if TYPE_CHECKING:
@@ -54,8 +55,6 @@ class Uploads:
         Raises:
             Refused: It is too large, says that it will be, is too slow, breaks off, or is a form.
         """
-        from starlette.requests import ClientDisconnect
-
         _check_head(request, self._limits.max_bytes)
         now = asyncio.get_running_loop().time()
         upload = None
@@ -64,7 +63,7 @@ class Uploads:
                 upload = _Upload(started=now, moved=now, timeout=timeout)
                 self._present.add(upload)
                 return await self._receive(request, upload)
-        except ClientDisconnect:
+        except heavy.starlette.requests.ClientDisconnect:
             raise Refused(400, "the upload broke off") from None
         except TimeoutError:
             raise _given_up(upload, self._limits) from None

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ferflow import model
 from ferflow.data.store import read_arrays, write_csv
 from ferflow.data.subsets import load_subset
 from ferflow.errors import DataError, ModelError
@@ -149,34 +150,29 @@ def write_ensemble(
     """
     _check_members(paths, model_path)
     validation = load_subset(split_dir / "val.npz")
-    from ferflow.model.backend import backend_version
-    from ferflow.model.ensemble import mean_of
-    from ferflow.model.network import count_parameters, load_network
-    from ferflow.model.prediction import predict_probabilities
-    from ferflow.model.saving import save_as_it_is
 
     networks, members, answers = [], [], []
     for path in paths:
-        network = load_network(path)
-        probabilities = predict_probabilities(
+        network = model.network.load_network(path)
+        probabilities = model.prediction.predict_probabilities(
             network,
             validation.images,
             batch_size=params.evaluate.batch_size,
             test_time_augmentation=params.evaluate.test_time_augmentation,
         )
-        total = count_parameters(network).total
+        total = model.network.count_parameters(network).total
         accuracy = _accuracy(probabilities, validation.labels)
         members.append(Member(str(path), sha256_of(path), total, accuracy))
         networks.append(network)
         answers.append(probabilities)
-    mean = mean_of(networks)
-    save_as_it_is(mean, model_path)
+    mean = model.ensemble.mean_of(networks)
+    model.saving.save_as_it_is(mean, model_path)
     report = EnsembleReport(
         run=hashlib.sha256(json.dumps([member.sha256 for member in members]).encode()).hexdigest(),
-        backend=backend_version(),
+        backend=model.backend.backend_version(),
         num_training=0,
         num_validation=len(validation.images),
-        parameters=count_parameters(mean)._asdict(),
+        parameters=model.network.count_parameters(mean)._asdict(),
         epochs_run=0,
         best_epoch=0,
         val_accuracy=_accuracy(np.mean(answers, axis=0), validation.labels),

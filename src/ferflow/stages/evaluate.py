@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ferflow import explain, model
 from ferflow.data.store import read_arrays, read_csv
 from ferflow.data.subsets import load_subset
 from ferflow.errors import DataError
@@ -31,21 +32,21 @@ def run(params: EvaluateParams, *, split_dir: Path, model_path: Path, reports_di
         ModelError: The model is missing, damaged or gives no probabilities.
         OutputError: A result cannot be written.
     """
-    from ferflow.explain.gradcam import keras_run
-    from ferflow.model.calibration import choose_thresholds, coverage_curve, fit_temperature, scaled
-    from ferflow.model.network import load_network
-
     test = load_test(split_dir)
     validation = load_subset(split_dir / "val.npz")
-    network = load_network(model_path)
+    network = model.network.load_network(model_path)
     # Together: a network is prepared once.
     answers = predict(network, np.concatenate([test.images, validation.images]), params)
     probabilities, of_validation = np.split(answers, [len(test.images)])
-    temperature = fit_temperature(validation.labels, of_validation)
-    curve = coverage_curve(validation.labels, scaled(of_validation, temperature))
-    thresholds = choose_thresholds(curve, confidence_level=params.confidence_level)
+    temperature = model.calibration.fit_temperature(validation.labels, of_validation)
+    curve = model.calibration.coverage_curve(
+        validation.labels, model.calibration.scaled(of_validation, temperature)
+    )
+    thresholds = model.calibration.choose_thresholds(curve, confidence_level=params.confidence_level)
     report = score_images(test, probabilities, params, temperature=temperature, thresholds=thresholds)
-    write_results(reports_dir, lambda: keras_run(network), test, probabilities, report, params)
+    write_results(
+        reports_dir, lambda: explain.gradcam.keras_run(network), test, probabilities, report, params
+    )
     return report
 
 

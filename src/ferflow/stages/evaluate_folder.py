@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ferflow import reporting
 from ferflow.data.sources.class_folder import ClassFolder, check_usable, count_by_folder
 from ferflow.data.sources.path_labels import remarks_on
 from ferflow.data.store import Column, read_csv
@@ -106,9 +107,7 @@ def _scored(content: ClassFolder, trained_on: frozenset[str]) -> ScoredImages:
 
 def _is_of_pipeline(reader: Reader, pipeline: Pipeline) -> bool:
     """Whether the pipeline here trained the network, as `train.json` says."""
-    from ferflow.reporting.outline import read_report
-
-    trained = read_report(pipeline.reports_dir / "train.json") or {}
+    trained = reporting.outline.read_report(pipeline.reports_dir / "train.json") or {}
     return trained.get("model_sha256") == reader.sha256
 
 
@@ -133,10 +132,8 @@ def _known_confidence(
     reader: Reader, pipeline: Pipeline, *, is_own: bool
 ) -> tuple[float | None, dict[str, float | None]]:
     """Temperature and thresholds that were set on validation images, if they are of this network."""
-    from ferflow.reporting.outline import read_report
-
     path = pipeline.reports_dir / "metrics.json"
-    figures = (read_report(path) or {}) if is_own else {}
+    figures = (reporting.outline.read_report(path) or {}) if is_own else {}
     if figures.get("temperature") is None:
         if reader.temperature is None:
             say(

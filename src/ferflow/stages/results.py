@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ferflow import model, reporting
 from ferflow.data.fer_plus import Votes
 from ferflow.data.store import Column, write_csv
 from ferflow.errors import ModelError
@@ -90,12 +91,10 @@ def predict(
     Raises:
         ModelError: The network gives no probabilities, or memory is short.
     """
-    from ferflow.model.backend import memory_errors
-    from ferflow.model.network import image_size_of
-    from ferflow.model.prediction import predict_probabilities
-
-    with memory_errors("evaluate.batch_size", params.batch_size, image_size_of(network)):
-        return predict_probabilities(
+    with model.backend.memory_errors(
+        "evaluate.batch_size", params.batch_size, model.network.image_size_of(network)
+    ):
+        return model.prediction.predict_probabilities(
             network,
             images,
             batch_size=params.batch_size,
@@ -121,14 +120,10 @@ def score_images(
         temperature: Of the confidence, fitted on validation images.
         thresholds: Wanted accuracy to the confidence chosen for it on validation images.
     """
-    from ferflow.model.calibration import Confidence, calibrated
-    from ferflow.model.metrics import score, score_classes
-    from ferflow.model.second_yardstick import score_votes
-
     labels = scored.labels
     parts = (np.full(len(labels), True), ~scored.leaked)
     scores, leak_free = (
-        score(
+        model.metrics.score(
             labels[rows],
             probabilities[rows],
             confidence_level=params.confidence_level,
@@ -137,7 +132,7 @@ def score_images(
         for rows in parts
     )
     sure, sure_leak_free = (
-        calibrated(
+        model.calibration.calibrated(
             labels[rows],
             probabilities[rows],
             temperature=temperature,
@@ -146,17 +141,19 @@ def score_images(
         )
         for rows in parts
     )
-    confidence = Confidence(temperature, sure, sure_leak_free)
+    confidence = model.calibration.Confidence(temperature, sure, sure_leak_free)
     second = None
     if scored.votes is not None:
-        second = score_votes(
+        second = model.second_yardstick.score_votes(
             scored.votes,
             labels,
             probabilities,
             leaked=scored.leaked,
             confidence_level=params.confidence_level,
         )
-    return EvaluateReport(scores, leak_free, score_classes(labels, probabilities), confidence, second)
+    return EvaluateReport(
+        scores, leak_free, model.metrics.score_classes(labels, probabilities), confidence, second
+    )
 
 
 def write_results(
@@ -184,16 +181,10 @@ def write_results(
         DataError: A report of an earlier stage is damaged.
         OutputError: A result cannot be written.
     """
-    from ferflow.model.metrics import confusion_matrix
-    from ferflow.reporting.comparison import origin_of
-    from ferflow.reporting.outline import read_report
-    from ferflow.reporting.page import Results, write_page
-    from ferflow.reporting.plot_folder import write_plot_folder
-
     _say_what_is_undefined(report)
     _write_predictions(scored, probabilities, output_dir / "predictions.csv")
-    matrix = confusion_matrix(scored.labels, probabilities.argmax(axis=1))
-    results = Results(
+    matrix = model.metrics.confusion_matrix(scored.labels, probabilities.argmax(axis=1))
+    results = reporting.page.Results(
         report.scores,
         report.leak_free,
         report.per_class,
@@ -203,8 +194,8 @@ def write_results(
         report.confidence,
         report.second,
     )
-    origin = origin_of(read_report(output_dir / "download.json"))
-    write_plot_folder(
+    origin = reporting.comparison.origin_of(reporting.outline.read_report(output_dir / "download.json"))
+    reporting.plot_folder.write_plot_folder(
         output_dir / "plots",
         results,
         images=scored.images,
@@ -215,7 +206,9 @@ def write_results(
         is_comparable=folder is None and origin.is_comparable,
     )
     _draw_evidence(open_run, scored, probabilities, output_dir / "plots" / "grad_cam.png")
-    write_page(output_dir / "report.html", results, params=params, reports_dir=output_dir, folder=folder)
+    reporting.page.write_page(
+        output_dir / "report.html", results, params=params, reports_dir=output_dir, folder=folder
+    )
     extra = {} if folder is None else {"folder": dict(folder)}
     write_json(output_dir / "metrics.json", {**report.as_json(), **extra})
 
@@ -234,14 +227,14 @@ def _draw_evidence(
     open_run: Callable[[], Run], scored: ScoredImages, probabilities: NDArray[np.float64], path: Path
 ) -> None:
     """Draw where the evidence lies in a few faces; of a network with another head say that it cannot be."""
-    from ferflow.reporting.gallery import write_gallery
-
     try:
         run_network = open_run()
     except ModelError as error:
         say(f"no gallery of heatmaps: {error}")
         return
-    write_gallery(path, run_network, images=scored.images, labels=scored.labels, probabilities=probabilities)
+    reporting.gallery.write_gallery(
+        path, run_network, images=scored.images, labels=scored.labels, probabilities=probabilities
+    )
 
 
 def _write_predictions(scored: ScoredImages, probabilities: NDArray[np.float64], path: Path) -> None:

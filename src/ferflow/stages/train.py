@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ferflow import model, reporting
 from ferflow.data.store import write_csv
 from ferflow.data.subsets import load_subset
 from ferflow.files import sha256_of, write_json
@@ -84,27 +85,22 @@ def run(
         OutputError: A result cannot be written.
     """
     training, validation = (load_subset(split_dir / f"{name}.npz") for name in ("train", "val"))
-    # After the inputs are known to be good: these load Keras.
-    from ferflow.model.backend import backend_version, set_up_process
-    from ferflow.model.checkpoint import CheckpointStore
-    from ferflow.model.network import build_network, count_parameters
-    from ferflow.model.saving import save_network
-    from ferflow.model.training import train_network
+    # From here on Keras is loaded: the inputs are known to be good.
 
     used = params.model_dump(include={"seed", "model", "augment", "train"})
     fingerprint = _fingerprint(params, used, split_dir)
-    set_up_process(params.seed, params.train.precision, params.train.devices)
-    network = build_network(params.model)
-    counts = count_parameters(network)
+    model.backend.set_up_process(params.seed, params.train.precision, params.train.devices)
+    network = model.network.build_network(params.model)
+    counts = model.network.count_parameters(network)
     say(f"{counts.total:,} parameters, {counts.trainable:,} trainable; {len(training.images):,} images")
-    checkpoints = CheckpointStore(checkpoint_dir, fingerprint)
+    checkpoints = model.checkpoint.CheckpointStore(checkpoint_dir, fingerprint)
 
     def tell(row: dict[str, float]) -> None:
         say(_describe(row, params.train.epochs))
         if on_epoch is not None:
             on_epoch(row)
 
-    state = train_network(
+    state = model.training.train_network(
         network,
         training,
         validation,
@@ -112,11 +108,11 @@ def run(
         checkpoints=checkpoints,
         on_epoch=tell,
     )
-    save_network(network, params.model, model_path)
+    model.saving.save_network(network, params.model, model_path)
     _write_history(state, reports_dir)
     report = TrainReport(
         run=fingerprint,
-        backend=backend_version(),
+        backend=model.backend.backend_version(),
         num_training=len(training.images),
         num_validation=len(validation.images),
         parameters=counts._asdict(),
@@ -141,16 +137,14 @@ def _code_digests() -> list[str]:
 
 def _fingerprint(params: Params, used: dict[str, object], split_dir: Path) -> str:
     """What decides the result of training: parameters, arithmetic, data, starting weights, code, versions."""
-    from ferflow.model.backend import backend_version, dtype_policy
-
     teacher = Path(params.train.teacher or "")
     started_from = [*_weight_files(params.model.weights), *([teacher] if teacher.is_file() else [])]
     inputs = [split_dir / "train.npz", split_dir / "val.npz", *started_from]
     parts = {
         "params": used,
         # `auto` means another one on another machine, which a checkpoint on a shared volume may meet.
-        "precision": dtype_policy(params.train.precision),
-        "backend": backend_version(),
+        "precision": model.backend.dtype_policy(params.train.precision),
+        "backend": model.backend.backend_version(),
         "code": _code_digests(),
         "inputs": [sha256_of(path) for path in inputs],
     }
@@ -173,14 +167,12 @@ def _describe(row: dict[str, float], epochs: int) -> str:
 
 
 def _write_history(state: TrainingState, reports_dir: Path) -> None:
-    from ferflow.reporting.history import plot_history
-
     columns = {
         name: [f"{row[name]:.0f}" if name == "epoch" else f"{row[name]:.6g}" for row in state.history]
         for name in state.history[0]
     }
     write_csv(reports_dir / "history.csv", columns)
-    plot_history(
+    reporting.history.plot_history(
         {name: [float(value) for value in values] for name, values in columns.items()},
         reports_dir / "history.png",
     )

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ferflow import heavy
 from ferflow.errors import TrackingError
 from ferflow.sqlite_url import sqlite_url
 
@@ -60,9 +61,8 @@ def sqlite_file(uri: str) -> Path | None:
     """The file of an SQLite store; None of any other one."""
     if not uri.startswith("sqlite:"):
         return None
-    from sqlalchemy.engine import make_url
 
-    path = make_url(uri).database
+    path = heavy.sqlalchemy.engine.make_url(uri).database
     return Path(path).absolute() if path and path != ":memory:" else None
 
 
@@ -112,12 +112,9 @@ def _check_web(uri: str) -> None:
 
 
 def _check_database(uri: str) -> None:
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
     try:
-        make_url(uri)
-    except (ArgumentError, ValueError):
+        heavy.sqlalchemy.engine.make_url(uri)
+    except (heavy.sqlalchemy.exc.ArgumentError, ValueError):
         raise TrackingError(
             f"{VARIABLE}: {shown(uri)}: no address of a database; {_EXPECTED}; a password with /, @ or # in "
             "it is written percent-encoded (%2F, %40, %23)"
@@ -152,12 +149,9 @@ def _shown_web(uri: str) -> str:
 
 
 def _shown_database(uri: str) -> str:
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
     try:
-        url = make_url(uri)
-    except (ArgumentError, ValueError):
+        url = heavy.sqlalchemy.engine.make_url(uri)
+    except (heavy.sqlalchemy.exc.ArgumentError, ValueError):
         return f"{_scheme(uri)}://..."
     if url.get_backend_name() == "sqlite":
         return f"sqlite:///{url.database or ''}"

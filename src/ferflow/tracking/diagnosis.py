@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterator
 
+from ferflow import heavy
 from ferflow.tracking.address import VARIABLE, is_web, shown
 from ferflow.tracking.signs import ADDRESS, ANY, NO_MLFLOW, SERVER_FAILS, SIGNS, STATUS, WEB_PAGE, Finding
 
@@ -113,16 +114,14 @@ def _redirected(uri: str, status: int) -> Finding:
 
 def _target_of(uri: str) -> str | None:
     """Where a server sends its visitors, as it may be printed."""
-    import requests
-
     if not is_web(uri):
         return None
     try:
         address = f"{uri.rstrip('/')}/api/2.0/mlflow/experiments/get-by-name"
-        with requests.get(address, timeout=5, allow_redirects=False, stream=True) as answer:
+        with heavy.requests.get(address, timeout=5, allow_redirects=False, stream=True) as answer:
             target = answer.headers.get("Location")
-            full = requests.compat.urljoin(address, target) if target else None
-    except (requests.RequestException, ValueError):
+            full = heavy.requests.compat.urljoin(address, target) if target else None
+    except (heavy.requests.RequestException, ValueError):
         return None
     return shown(full).split("/api/2.0/")[0] if full else None
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ferflow import heavy
 from ferflow.errors import FerflowError, TrackingError
 from ferflow.files import output_error
 from ferflow.locks import stage_lock
@@ -188,7 +189,7 @@ def load_mlflow() -> Any:
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
     try:
-        import mlflow
+        mlflow = heavy.mlflow
     except ImportError as error:
         raise TrackingError(
             f"MLflow is not installed ({error}); install ferflow[tracking], or run 'make install'"
@@ -223,9 +224,8 @@ def _probe_database(uri: str) -> None:
     """Connect to a database server once, as MLflow tries for two minutes to."""
     if not uri.startswith(("postgres", "mysql")):
         return
-    import sqlalchemy
 
-    engine = sqlalchemy.create_engine(uri, connect_args={"connect_timeout": _CONNECT_TIMEOUT})
+    engine = heavy.sqlalchemy.create_engine(uri, connect_args={"connect_timeout": _CONNECT_TIMEOUT})
     try:
         engine.connect().close()
     finally:
@@ -234,8 +234,6 @@ def _probe_database(uri: str) -> None:
 
 def _ensure_experiment(client: MlflowClient, artifacts: Path | None, *, is_own: bool) -> None:
     """Create the experiment where it is missing, and give it the view that the UI opens with."""
-    from mlflow.exceptions import MlflowException
-
     name = experiment_name()
     tags = _experiment_tags()
     if is_own and artifacts is not None:
@@ -245,7 +243,7 @@ def _ensure_experiment(client: MlflowClient, artifacts: Path | None, *, is_own: 
         location = None if artifacts is None else artifacts.resolve().as_uri()
         try:
             client.create_experiment(name, artifact_location=location, tags=tags)
-        except MlflowException as error:
+        except heavy.mlflow.exceptions.MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":  # Another process was faster.
                 raise
         return

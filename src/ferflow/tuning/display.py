@@ -7,6 +7,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from ferflow import heavy
 from ferflow.progress import duration, say
 from ferflow.tuning import trials as attributes
 from ferflow.tuning.space import Space, Values
@@ -46,10 +47,9 @@ class Display:
     def __enter__(self) -> Self:
         """Begin."""
         if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.live import Live
-
-            self._live = Live(console=Console(stderr=True), auto_refresh=False)
+            self._live = heavy.rich.live.Live(
+                console=heavy.rich.console.Console(stderr=True), auto_refresh=False
+            )
             self._live.__enter__()
         return self
 
@@ -102,12 +102,9 @@ class Display:
         return f"trial {trial.number} {attributes.state_of(trial)}{score} ({values}){detail}"
 
     def _table(self, trials: list[FrozenTrial], best: FrozenTrial | None, tally: Tally) -> Any:
-        from rich.box import SIMPLE_HEAD
-        from rich.console import Group
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(title=f"study {self._study.study_name}", title_justify="left", box=SIMPLE_HEAD)
+        table = heavy.rich.table.Table(
+            title=f"study {self._study.study_name}", title_justify="left", box=heavy.rich.box.SIMPLE_HEAD
+        )
         keys = self._space.keys
         for column in ("trial", "state", "epoch", "accuracy", *(key.rsplit(".", 1)[-1] for key in keys)):
             table.add_column(column, justify="left" if column == "state" else "right", overflow="fold")
@@ -123,7 +120,9 @@ class Display:
                 style="bold green" if trial is best else None,
             )
         spent = f"epochs: {tally.epochs_spent} spent, {tally.epochs_saved} saved by pruning"
-        return Group(table, Text(f"{tally.shown}\n{self._standing(tally)}\n{spent}"))
+        return heavy.rich.console.Group(
+            table, heavy.rich.text.Text(f"{tally.shown}\n{self._standing(tally)}\n{spent}")
+        )
 
 
 def shown(values: Values) -> str:

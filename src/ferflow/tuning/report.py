@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ferflow import reporting
 from ferflow.data.store import write_csv
 from ferflow.files import atomic_directory, write_json
 from ferflow.params import Params
@@ -19,7 +20,6 @@ from ferflow.tuning.sweep import Summary
 if TYPE_CHECKING:
     from optuna import Study
 
-    from ferflow.reporting.sweep_plots import SweepKey, SweepTrial
 
 FOLDER = "sweep"
 PICTURES = ("history", "importances", "parallel_coordinates", "slices")
@@ -82,22 +82,18 @@ def _text(value: object) -> str:
 
 
 def _draw(folder: Path, rows: list[Row], shares: dict[str, float], params: Params) -> None:
-    from ferflow.reporting import sweep_plots
-
     trials = [_drawn(row) for row in rows if row.state in ("complete", "pruned") and row.value is not None]
     keys = [_axis(entry) for entry in params.tune.space]
-    sweep_plots.plot_history(trials, folder / "history.png")
-    sweep_plots.plot_importances(
+    reporting.sweep_plots.plot_history(trials, folder / "history.png")
+    reporting.sweep_plots.plot_importances(
         shares or dict.fromkeys((key.key for key in keys), 0.0), folder / "importances.png"
     )
-    sweep_plots.plot_parallel(trials, keys, folder / "parallel_coordinates.png")
-    sweep_plots.plot_slices(trials, keys, folder / "slices.png")
+    reporting.sweep_plots.plot_parallel(trials, keys, folder / "parallel_coordinates.png")
+    reporting.sweep_plots.plot_slices(trials, keys, folder / "slices.png")
 
 
-def _drawn(row: Row) -> SweepTrial:
-    from ferflow.reporting.sweep_plots import SweepTrial
-
-    return SweepTrial(
+def _drawn(row: Row) -> reporting.sweep_plots.SweepTrial:
+    return reporting.sweep_plots.SweepTrial(
         number=row.number,
         state=row.state,
         value=row.value or 0.0,
@@ -107,13 +103,11 @@ def _drawn(row: Row) -> SweepTrial:
     )
 
 
-def _axis(entry: Entry) -> SweepKey:
-    from ferflow.reporting.sweep_plots import SweepKey
-
+def _axis(entry: Entry) -> reporting.sweep_plots.SweepKey:
     if isinstance(entry, Choice):
         choices = tuple(str(choice) for choice in entry.choices)
-        return SweepKey(entry.key, 0, len(choices) - 1, False, choices)
-    return SweepKey(entry.key, entry.low, entry.high, entry.log)
+        return reporting.sweep_plots.SweepKey(entry.key, 0, len(choices) - 1, False, choices)
+    return reporting.sweep_plots.SweepKey(entry.key, entry.low, entry.high, entry.log)
 
 
 def _write_page(
@@ -124,13 +118,10 @@ def _write_page(
     params: Params,
     num_validation: int | None,
 ) -> None:
-    from ferflow.reporting.outline import Table
-    from ferflow.reporting.templates import load_template
-
     epoch = min(params.tune.pruner_epochs, params.train.epochs)
     kinds = {entry.key: entry.kind for entry in params.tune.space}
     ranked = sorted((row for row in rows if row.state == "complete"), key=lambda row: -(row.value or 0.0))
-    table = Table(
+    table = reporting.outline.Table(
         "The complete trials, best first",
         ["trial", "validation accuracy", *kinds],
         [
@@ -139,7 +130,7 @@ def _write_page(
             for row in ranked
         ],
     )
-    page = load_template("sweep.html").render(
+    page = reporting.templates.load_template("sweep.html").render(
         summary=summary,
         params=params,
         tried=words.what_was_tried(summary),

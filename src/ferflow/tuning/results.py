@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from ferflow import heavy
 from ferflow.tuning import trials as attributes
 from ferflow.tuning.space import Space
 
@@ -104,15 +105,12 @@ def importances(study: Study, *, epoch: int, seed: int) -> dict[str, float]:
     Returns:
         Key to share, largest first; empty where there are too few trials or all scored the same.
     """
-    import optuna
-    from optuna.importance import FanovaImportanceEvaluator
-
     gone = attributes.superseded(study.get_trials(deepcopy=False))
-    compared = optuna.create_study(direction="maximize")
+    compared = heavy.optuna.create_study(direction="maximize")
     for trial in study.get_trials(deepcopy=False):
         if trial.number not in gone and epoch in trial.intermediate_values and trial.distributions:
             compared.add_trial(
-                optuna.create_trial(
+                heavy.optuna.create_trial(
                     params=trial.params,
                     distributions=trial.distributions,
                     value=trial.intermediate_values[epoch],
@@ -121,7 +119,9 @@ def importances(study: Study, *, epoch: int, seed: int) -> dict[str, float]:
     scores = {trial.value for trial in compared.get_trials(deepcopy=False)}
     if len(scores) < _FEWEST_DIFFERENT_SCORES:
         return {}
-    found = optuna.importance.get_param_importances(compared, evaluator=FanovaImportanceEvaluator(seed=seed))
+    found = heavy.optuna.importance.get_param_importances(
+        compared, evaluator=heavy.optuna.importance.FanovaImportanceEvaluator(seed=seed)
+    )
     return {key: float(share) for key, share in found.items()}
 
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ferflow import heavy
 from ferflow.errors import ParamsError
 from ferflow.params import Params, check_params
 from ferflow.params.tune import Choice, Entry
@@ -68,17 +69,17 @@ class Space:
 
     def distributions(self) -> dict[str, BaseDistribution]:
         """Key to what Optuna draws from."""
-        from optuna import distributions
-
         found: dict[str, BaseDistribution] = {}
         for key, entry in self._entries.items():
             if isinstance(entry, Choice):
                 choices = [_to_choice(choice) for choice in entry.choices]
-                found[key] = distributions.CategoricalDistribution(choices)
+                found[key] = heavy.optuna.distributions.CategoricalDistribution(choices)
             elif entry.kind == "int":
-                found[key] = distributions.IntDistribution(entry.low, entry.high, log=entry.log)
+                found[key] = heavy.optuna.distributions.IntDistribution(entry.low, entry.high, log=entry.log)
             else:
-                found[key] = distributions.FloatDistribution(entry.low, entry.high, log=entry.log)
+                found[key] = heavy.optuna.distributions.FloatDistribution(
+                    entry.low, entry.high, log=entry.log
+                )
         return found
 
     def values_of(self, drawn: Mapping[str, Any]) -> Values:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ferflow import heavy
 from ferflow.errors import TuningError
 from ferflow.files import output_error
 from ferflow.locks import locked
@@ -51,9 +52,8 @@ class Address:
         """The address without a password."""
         if self.path is not None:
             return str(self.path)
-        from sqlalchemy.engine import make_url
 
-        return make_url(self.url).render_as_string(hide_password=True)
+        return heavy.sqlalchemy.engine.make_url(self.url).render_as_string(hide_password=True)
 
 
 def parse_address(text: str) -> Address:
@@ -65,12 +65,10 @@ def parse_address(text: str) -> Address:
     if "://" not in text:
         path = Path(text).absolute()
         return Address("" if path.suffix in _JOURNALS else sqlite_url(path), path)
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
 
     try:
-        url = make_url(text)
-    except (ArgumentError, ValueError) as error:  # ValueError: a port that is no number
+        url = heavy.sqlalchemy.engine.make_url(text)
+    except (heavy.sqlalchemy.exc.ArgumentError, ValueError) as error:  # ValueError: a port that is no number
         raise TuningError(
             f"--storage: no URL of a database ({error}); write / # ? @ of a password as %2F %23 %3F %40; "
             "see 'ferflow tune --help'"
@@ -145,12 +143,13 @@ class Store:
             with locked(self.address.path.with_name(f"{self.address.path.name}.lock")):
                 yield
             return
-        from sqlalchemy import text
 
         engine: Any = self.storage.engine  # type: ignore[attr-defined]
         with engine.begin() as connection:
             number = zlib.crc32(f"ferflow {study}".encode())
-            connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
+            connection.execute(
+                heavy.sqlalchemy.text("SELECT pg_advisory_xact_lock(:number)"), {"number": number}
+            )
             yield
 
     @contextmanager
@@ -162,9 +161,6 @@ class Store:
         Raises:
             TuningError: With the reason and the cure.
         """
-        from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
-        from sqlalchemy.exc import SQLAlchemyError
-
         if self._file is not None and self._file_now() != self._file:
             raise TuningError(
                 f"storage {self.address.shown}: was removed or replaced while the study went on; put it back "
@@ -172,7 +168,7 @@ class Store:
             )
         try:
             yield
-        except UpdateFinishedTrialError:
+        except heavy.optuna.exceptions.UpdateFinishedTrialError:
             raise
         except KeyError as error:
             if not any(sign in str(error) for sign in _GONE):
@@ -181,8 +177,15 @@ class Store:
                 f"storage {self.address.shown}: no longer holds the study; put its file back and run the "
                 "same command again, or begin another study (--study)"
             ) from error
-        except (StorageInternalError, SQLAlchemyError, OSError, RuntimeError) as error:
-            cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+        except (
+            heavy.optuna.exceptions.StorageInternalError,
+            heavy.sqlalchemy.exc.SQLAlchemyError,
+            OSError,
+            RuntimeError,
+        ) as error:
+            cause = (
+                error.__cause__ if isinstance(error, heavy.optuna.exceptions.StorageInternalError) else error
+            )
             reason = str(getattr(cause, "orig", None) or cause).strip().splitlines()[0]
             raise TuningError(
                 f"storage {self.address.shown}: cannot be used ({reason}); bring it back and run the same "
@@ -199,19 +202,16 @@ class Store:
             return None
 
     def _database(self, grace_seconds: int) -> BaseStorage:
-        from optuna.storages import RDBStorage
-        from sqlalchemy import create_engine
-
         is_file = self.address.path is not None
         connect = {"timeout": _SQLITE_TIMEOUT} if is_file else {"connect_timeout": _CONNECT_TIMEOUT}
         arguments: dict[str, Any] = {"connect_args": connect, "pool_pre_ping": True}
         with _creation_lock(self.address):
-            engine = create_engine(self.address.url, **arguments)
+            engine = heavy.sqlalchemy.create_engine(self.address.url, **arguments)
             try:
                 _refuse_mlflow(engine, self.address)
             finally:
                 engine.dispose()
-            storage = RDBStorage(
+            storage = heavy.optuna.storages.RDBStorage(
                 self.address.url,
                 engine_kwargs=arguments,
                 heartbeat_interval=self.heartbeat_seconds,
@@ -225,11 +225,9 @@ class Store:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Without Optuna's warnings of features that may change, and its line for each trial."""
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    heavy.optuna.logging.set_verbosity(heavy.optuna.logging.ERROR)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        warnings.simplefilter("ignore", heavy.optuna.exceptions.ExperimentalWarning)
         # Heartbeats are recorded by the worker itself.
         warnings.filterwarnings("ignore", message="Heartbeat of storage is supposed")
         yield
@@ -237,9 +235,7 @@ def quiet() -> Iterator[None]:
 
 def _refuse_mlflow(engine: Any, address: Address) -> None:
     """MLflow and Optuna both own the table `alembic_version`: one of them would break the other."""
-    from sqlalchemy import inspect
-
-    tables = set(inspect(engine).get_table_names())
+    tables = set(heavy.sqlalchemy.inspect(engine).get_table_names())
     is_default = address.path is not None and address.path.parts[-2:] == ("mlruns", "mlflow.db")
     if is_default or ("experiments" in tables and "studies" not in tables):
         raise TuningError(
@@ -253,13 +249,12 @@ def _write_ahead(engine: Any) -> None:
 
     A power cut can take the last commits back, never the file: their trials are retried.
     """
-    from sqlalchemy import event
 
     def settle(connection: Any, _: Any) -> None:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
 
-    event.listen(engine, "connect", settle)
+    heavy.sqlalchemy.event.listen(engine, "connect", settle)
     engine.dispose()  # Connections made before did not hear of it.
 
 
@@ -267,12 +262,14 @@ def _write_ahead(engine: Any) -> None:
 def _creation_lock(address: Address) -> Iterator[None]:
     """One process after the other makes the tables: at once, all but one would fail."""
     if address.path is None:
-        from sqlalchemy import create_engine, text
-
-        engine = create_engine(address.url, connect_args={"connect_timeout": _CONNECT_TIMEOUT})
+        engine = heavy.sqlalchemy.create_engine(
+            address.url, connect_args={"connect_timeout": _CONNECT_TIMEOUT}
+        )
         try:
             with engine.begin() as connection:
-                connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": 0x6665726D})
+                connection.execute(
+                    heavy.sqlalchemy.text("SELECT pg_advisory_xact_lock(:number)"), {"number": 0x6665726D}
+                )
                 yield
         finally:
             engine.dispose()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ferflow import heavy
 from ferflow.errors import TuningError
 from ferflow.locks import Lock, is_held
 from ferflow.params import Params
@@ -107,10 +108,8 @@ def open_study(store: Store, name: str, *, space: Space, params: Params, setting
 
 def load_study(store: Store, name: str, params: Params) -> Study:
     """Open a study that another process made."""
-    import optuna
-
     with store.errors(), quiet():
-        return optuna.load_study(study_name=name, storage=store.storage, pruner=_pruner(params))
+        return heavy.optuna.load_study(study_name=name, storage=store.storage, pruner=_pruner(params))
 
 
 def claim(
@@ -148,10 +147,8 @@ def mend(study: Study, workers: Path) -> list[FrozenTrial]:
     Returns:
         All trials as they are then.
     """
-    import optuna
-
     with quiet():
-        optuna.storages.fail_stale_trials(study)
+        heavy.optuna.storages.fail_stale_trials(study)
         trials = study.get_trials(deepcopy=False)
         gone = attributes.superseded(trials)
         dead = [trial for trial in trials if trial.state.name == "RUNNING" and _is_dead(trial, workers)]
@@ -162,7 +159,7 @@ def mend(study: Study, workers: Path) -> list[FrozenTrial]:
         for trial in owed:  # First, so that a death in between loses none.
             attributes.add_retry(study, trial)
         for trial in dead:
-            study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+            study.tell(trial.number, state=heavy.optuna.trial.TrialState.FAIL)
         return study.get_trials(deepcopy=False) if dead or owed else trials
 
 
@@ -208,9 +205,7 @@ def best_trial(study: Study) -> FrozenTrial | None:
 
 
 def _create(store: Store, name: str, params: Params) -> Study:
-    import optuna
-
-    return optuna.create_study(
+    return heavy.optuna.create_study(
         storage=store.storage,
         study_name=name,
         direction="maximize",
@@ -226,13 +221,11 @@ def _queue(study: Study, space: Space, values: Mapping[str, Any], *, baseline: b
 
 def _best_of_prior_study(store: Store, name: str, space: Space) -> tuple[str, int, dict[str, Any]] | None:
     """Name, trial and values of the newest other study whose best trial has some of the keys."""
-    import optuna
-
-    summaries = optuna.get_all_study_summaries(store.storage)
+    summaries = heavy.optuna.get_all_study_summaries(store.storage)
     for summary in sorted(summaries, key=lambda found: str(found.datetime_start), reverse=True):
         if summary.study_name == name or summary.best_trial is None:
             continue
-        found = optuna.load_study(study_name=summary.study_name, storage=store.storage)
+        found = heavy.optuna.load_study(study_name=summary.study_name, storage=store.storage)
         best = best_trial(found)
         if best is not None and set(best.params) & set(space.keys):
             return found.study_name, best.number, best.params
@@ -259,27 +252,23 @@ def _seed(seed: int, number: int) -> int:
 
 
 def _sampler(tune: TuneParams, *, seed: int) -> optuna.samplers.BaseSampler:
-    from optuna import samplers
-
     if tune.sampler == "random":
-        return samplers.RandomSampler(seed=seed)
-    return samplers.TPESampler(seed=seed, n_startup_trials=_STARTUP_TRIALS)
+        return heavy.optuna.samplers.RandomSampler(seed=seed)
+    return heavy.optuna.samplers.TPESampler(seed=seed, n_startup_trials=_STARTUP_TRIALS)
 
 
 def _pruner(params: Params) -> optuna.pruners.BasePruner:
-    from optuna import pruners
-
     tune = params.tune
     if tune.pruner == "successive_halving":
-        return pruners.SuccessiveHalvingPruner(
+        return heavy.optuna.pruners.SuccessiveHalvingPruner(
             min_resource=tune.pruner_epochs, reduction_factor=tune.pruner_factor
         )
     if tune.pruner == "hyperband":
-        return pruners.HyperbandPruner(
+        return heavy.optuna.pruners.HyperbandPruner(
             min_resource=tune.pruner_epochs,
             max_resource=max(params.train.epochs, tune.pruner_epochs),
             reduction_factor=tune.pruner_factor,
         )
     if tune.pruner == "median":
-        return pruners.MedianPruner(n_warmup_steps=tune.pruner_epochs - 1, n_startup_trials=2)
-    return pruners.NopPruner()
+        return heavy.optuna.pruners.MedianPruner(n_warmup_steps=tune.pruner_epochs - 1, n_startup_trials=2)
+    return heavy.optuna.pruners.NopPruner()

@@ -19,6 +19,7 @@ def open_journal(place: Path) -> BaseStorage:
         place: The file; it is made where it is missing.
     """
     path = str(place)
+    # Late: Optuna takes seconds, and a class is made of a part of it that types cannot be had of otherwise.
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 

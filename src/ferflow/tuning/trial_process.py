@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import connection
@@ -171,8 +172,6 @@ def _main(task: Task, pipe: Any) -> None:
     except MemoryError:
         pipe.send({"error": "memory is exhausted; lower train.batch_size or model.image_size"})
     except Exception as error:
-        import traceback
-
         traceback.print_exc()
         lines = str(error).strip().splitlines() or [""]
         pipe.send({"error": f"{type(error).__name__}: {lines[0]} (see {log})"})

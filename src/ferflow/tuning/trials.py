@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from ferflow import heavy
 from ferflow.tuning.storage import quiet
 
 if TYPE_CHECKING:
@@ -131,8 +132,6 @@ def add_retry(study: Study, trial: FrozenTrial) -> None:
 
     Call it with the study's lock held.
     """
-    import optuna
-
     attributes: dict[str, Any] = {
         key: value for key, value in trial.user_attrs.items() if key not in ("worker", "ended")
     }
@@ -144,8 +143,8 @@ def add_retry(study: Study, trial: FrozenTrial) -> None:
     }
     with quiet():
         study.add_trial(
-            optuna.create_trial(
-                state=optuna.trial.TrialState.WAITING,
+            heavy.optuna.create_trial(
+                state=heavy.optuna.trial.TrialState.WAITING,
                 params=trial.params,
                 distributions=trial.distributions,
                 user_attrs=attributes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
 import os
 import shutil
 import signal
@@ -12,9 +13,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ferflow import heavy
 from ferflow.errors import FerflowError, TuningError
 from ferflow.params import Params
 from ferflow.progress import say
@@ -178,11 +181,9 @@ class _Report:
 
     def end(self, state: str, text: str, value: float | None = None) -> None:
         """Tell that the trial is over."""
-        from optuna.trial import TrialState
-
         with self._told():
             self._trial.set_user_attr("ended", text)
-            self._study.tell(self._trial, value, state=TrialState[state])
+            self._study.tell(self._trial, value, state=heavy.optuna.trial.TrialState[state])
 
     def interrupt(self, text: str) -> None:
         """Tell that the trial was interrupted, and queue what goes on with it."""
@@ -191,18 +192,15 @@ class _Report:
             known = self._store.storage.get_trial(self._trial._trial_id)
             if attributes.is_owed_a_retry(known):
                 attributes.add_retry(self._study, known)
-            from optuna.trial import TrialState
 
-            self._study.tell(self._trial, state=TrialState.FAIL)
+            self._study.tell(self._trial, state=heavy.optuna.trial.TrialState.FAIL)
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        from optuna.exceptions import UpdateFinishedTrialError
-
         try:
             with self._store.errors(), quiet():
                 yield
-        except UpdateFinishedTrialError:
+        except heavy.optuna.exceptions.UpdateFinishedTrialError:
             raise _Lost from None
 
 
@@ -232,9 +230,6 @@ def _heartbeat(store: Store, trial_id: int) -> Iterator[None]:
 
 def _stop_with_parent(stop: threading.Event) -> None:
     """Stop when the sweep is gone: the next one starts workers of its own."""
-    import multiprocessing
-    from multiprocessing import connection
-
     parent = multiprocessing.parent_process()
     if parent is not None:
         connection.wait([parent.sentinel])

@@ -268,7 +268,7 @@ def _widen(process: subprocess.Popen[bytes]) -> None:
     if sys.platform != "linux":
         return
     try:
-        import fcntl
+        import fcntl  # Late: not every system has it.
     except ImportError:  # A Python without it: slower, and no matter.
         return
 

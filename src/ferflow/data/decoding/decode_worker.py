@@ -26,7 +26,7 @@ HEAD = struct.Struct(">I")
 def limit_memory(num_bytes: int) -> None:
     """Let this process have so many bytes more than now; nothing where the platform has no such limit."""
     try:
-        import resource
+        import resource  # Late: Windows has none.
 
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
         most = pages * resource.getpagesize() + num_bytes
@@ -68,6 +68,7 @@ def _decoded(content: bytes, request: dict[str, Any]) -> tuple[dict[str, Any], I
 
 def main() -> None:
     """Serve the process that started this one; the first argument is the limit of memory in bytes."""
+    # Late: the functions of this module are also used where OpenCV is not, or is set otherwise.
     import cv2
 
     cv2.setNumThreads(1)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps, features
 
+from ferflow import heavy
 from ferflow.data.decoding.picture_header import BadImageError, Header, read_header
 from ferflow.data.decoding.png_rows import has_all_rows
 from ferflow.data.store import Images
@@ -178,6 +179,7 @@ def _decode_jpeg(header: Header, by_opencv: bool) -> tuple[Images, int]:
 
 
 def _by_opencv(header: Header, scale: int, size: tuple[int, int]) -> Images:
+    # Late: most pictures are decoded by Pillow alone, and OpenCV takes its time to load.
     import cv2
 
     grey = header.channels == _GREY_CHANNELS
@@ -242,7 +244,7 @@ def _open(header: Header, max_pixels: int, limit: str) -> ImageFile:
 
 def _open_heic(content: bytes) -> Image.Image:
     try:
-        import pillow_heif
+        pillow_heif = heavy.pillow_heif
     except ImportError:
         raise BadImageError(f"a HEIC, as iPhones take them; {_HEIC_CURE}") from None
     file = pillow_heif.open_heif(io.BytesIO(content), convert_hdr_to_8bit=True)

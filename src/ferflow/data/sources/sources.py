@@ -18,6 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ferflow import heavy
+from ferflow.data.drawn.sample import draw_sample
 from ferflow.data.fer_plus import votes_of_rows
 from ferflow.data.sources.class_names import parse_map
 from ferflow.data.sources.path_labels import Layout, Place
@@ -64,8 +66,6 @@ def read_source(params: DownloadParams, *, seed: int) -> SourceContent:
         DataError: The layout or the columns of the source are not those of FER-2013.
     """
     if params.source == "sample":
-        from ferflow.data.drawn.sample import draw_sample
-
         return SourceContent(draw_sample(params.sample_images, seed=seed), ())
     if params.source == "kaggle":
         return _read_kaggle(params)
@@ -136,8 +136,7 @@ def _read_kaggle(params: DownloadParams) -> SourceContent:
 
 def _fetch_from_kaggle(folder: Path) -> Path:
     try:
-        import kagglehub
-        from kagglehub import exceptions
+        kagglehub = heavy.kagglehub
     except ImportError as error:
         raise SourceError(
             f"download.source kaggle needs the package kagglehub ({error}); "
@@ -149,11 +148,11 @@ def _fetch_from_kaggle(folder: Path) -> Path:
         OSError,  # all of requests' errors and the disk's
         ValueError,
         zipfile.BadZipFile,
-        exceptions.UnauthenticatedError,
-        exceptions.CredentialError,
-        exceptions.DataCorruptionError,
-        exceptions.NotFoundError,
-        exceptions.BackendError,
+        kagglehub.exceptions.UnauthenticatedError,
+        kagglehub.exceptions.CredentialError,
+        kagglehub.exceptions.DataCorruptionError,
+        kagglehub.exceptions.NotFoundError,
+        kagglehub.exceptions.BackendError,
     ) as error:
         reason = " ".join(str(error).split())
         raise SourceError(

@@ -12,6 +12,10 @@ import mlflow
 import numpy as np
 import pandas as pd
 
+from ferflow.data.images import BadImageError, decode_face
+from ferflow.errors import ModelError
+from ferflow.labels import EMOTIONS, IMAGE_SIZE
+
 _MAX_PIXELS = 200_000_000
 
 
@@ -24,6 +28,7 @@ class FerflowModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-define
         Args:
             context: MLflow's; `artifacts` names the network's file, `model_config` says how to call it.
         """
+        # Late: MLflow runs this file when a model is written, too, and Keras takes seconds.
         from ferflow.model.network import load_network
 
         self._network = load_network(Path(context.artifacts["network"]))
@@ -52,8 +57,7 @@ class FerflowModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-define
         Raises:
             ModelError: The input is neither.
         """
-        from ferflow.labels import EMOTIONS
-        from ferflow.model.prediction import predict_probabilities
+        from ferflow.model.prediction import predict_probabilities  # As above.
 
         probabilities = predict_probabilities(self._network, _to_faces(model_input), **self._options)
         answers = pd.DataFrame(probabilities, columns=[f"p_{emotion}" for emotion in EMOTIONS])
@@ -63,10 +67,6 @@ class FerflowModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-define
 
 def _to_faces(given: Any) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """(N, 48, 48) uint8 of either kind of input."""
-    from ferflow.data.images import BadImageError, decode_face
-    from ferflow.errors import ModelError
-    from ferflow.labels import IMAGE_SIZE
-
     images = np.asarray(given)
     if images.ndim == 1 and len(images) and all(isinstance(entry, bytes) for entry in images):
         try:

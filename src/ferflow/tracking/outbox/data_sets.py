@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
+
+from ferflow import heavy
 from ferflow.labels import IMAGE_SIZE
 from ferflow.tracking.outbox.record import Subset
 
@@ -14,16 +17,11 @@ _DIGEST_CHARACTERS = 32
 
 def described(subset: Subset) -> Any:
     """A data set as `mlflow.data` describes one of NumPy arrays in a local file."""
-    import numpy as np
-    from mlflow.data.schema import TensorDatasetSchema
-    from mlflow.entities import Dataset
-    from mlflow.types import Schema, TensorSpec
-
     bytes_of = np.dtype(np.uint8)
-    faces = Schema([TensorSpec(bytes_of, (-1, IMAGE_SIZE, IMAGE_SIZE))])
-    labels = Schema([TensorSpec(bytes_of, (-1,))])
-    schema = TensorDatasetSchema(features=faces, targets=labels).to_dict()
-    return Dataset(
+    faces = heavy.mlflow.types.Schema([heavy.mlflow.types.TensorSpec(bytes_of, (-1, IMAGE_SIZE, IMAGE_SIZE))])
+    labels = heavy.mlflow.types.Schema([heavy.mlflow.types.TensorSpec(bytes_of, (-1,))])
+    schema = heavy.mlflow.data.schema.TensorDatasetSchema(features=faces, targets=labels).to_dict()
+    return heavy.mlflow.entities.Dataset(
         name=subset.name,
         digest=subset.sha256[:_DIGEST_CHARACTERS],
         source_type="local",

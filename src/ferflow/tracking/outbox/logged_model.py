@@ -7,7 +7,6 @@ away in between gets the rest later.
 
 from __future__ import annotations
 
-import ast
 import importlib.metadata
 import shutil
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
 from ferflow.params import EvaluateParams
+from ferflow.source_code import PACKAGE, reached
 from ferflow.tracking.outbox.journal import Record
 from ferflow.tracking.store import load_mlflow
 
@@ -24,8 +24,7 @@ from ferflow.tracking.store import load_mlflow
 NETWORK = "model.keras"
 EXAMPLE = "example.npz"
 
-_PACKAGE = Path(__file__).parents[2]
-_CODE = _PACKAGE / "tracking" / "model_code" / "ferflow_model.py"
+_CODE = PACKAGE / "tracking" / "model_code" / "ferflow_model.py"
 _REQUIREMENTS = ("mlflow", "keras", "numpy", "opencv-python-headless", "pydantic", "rich", "ruamel.yaml")
 _BACKENDS = {"tensorflow": ("tensorflow",), "jax": ("jax", "jaxlib"), "torch": ("torch",)}
 
@@ -57,11 +56,9 @@ def write_model(record: Record, network: Path, example: Path | None, folder: Pat
         folder: Where to write; must not exist.
     """
     mlflow = load_mlflow()
-    from mlflow.models.model import Model
-
     code = folder.with_name(f"{folder.name}-code") / "ferflow"
-    for module in _modules_of(_CODE):
-        target = code / module.relative_to(_PACKAGE)
+    for module in reached((_CODE,)):
+        target = code / module.relative_to(PACKAGE)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(module, target)
     mlflow.pyfunc.save_model(
@@ -73,7 +70,7 @@ def write_model(record: Record, network: Path, example: Path | None, folder: Pat
         model_config=record.model["config"],
         signature=_signature(mlflow),
         input_example=_example(example),
-        mlflow_model=Model(metadata={"model_sha256": record.model_sha256}),
+        mlflow_model=mlflow.models.model.Model(metadata={"model_sha256": record.model_sha256}),
     )
     shutil.rmtree(code.parent)
     for cache in list(folder.rglob("__pycache__")):
@@ -89,10 +86,8 @@ def name_in_store(folder: Path, *, model_id: str, run_id: str, location: str) ->
         run_id: Of its run.
         location: Where its artifacts lie.
     """
-    load_mlflow()
-    from mlflow.models.model import Model
-
-    described = Model.load(str(folder))
+    mlflow = load_mlflow()
+    described = mlflow.models.model.Model.load(str(folder))
     described.model_id = described.model_uuid = model_id
     described.run_id = run_id
     described.artifact_path = location
@@ -104,41 +99,16 @@ def name_in_store(folder: Path, *, model_id: str, run_id: str, location: str) ->
     described.save(str(folder / "MLmodel"))
 
 
-def _modules_of(script: Path) -> set[Path]:
-    """The modules of ferflow that a script imports, directly or not, with those of their packages."""
-    found: set[Path] = set()
-    waiting = [script]
-    while waiting:
-        path = waiting.pop()
-        text = path.read_text(encoding="utf-8")
-        if "Registry(__name__" in text:  # Its entries are found by their names when they are asked for.
-            modules = set(path.parent.glob("*.py")) - found
-            found |= modules
-            waiting += modules
-        for node in ast.walk(ast.parse(text)):
-            if not isinstance(node, ast.ImportFrom) or str(node.module).split(".")[0] != "ferflow":
-                continue
-            base = _PACKAGE.joinpath(*str(node.module).split(".")[1:])
-            places = (base, *(base / alias.name for alias in node.names))
-            candidates = {place.with_suffix(".py") for place in places}
-            candidates |= {place / "__init__.py" for place in places}
-            modules = {path for path in candidates - found if path.is_file()}
-            found |= modules
-            waiting += modules
-    packages = {folder / "__init__.py" for path in found for folder in path.parents}
-    return found | {path for path in packages if path.is_file() and path.is_relative_to(_PACKAGE)}
-
-
 def _signature(mlflow: Any) -> Any:
     """Any number of uint8 images: open sides let arrays of encoded images pass MLflow's check, too."""
-    from mlflow.types import ColSpec, Schema, TensorSpec
-
-    inputs: list[Any] = [TensorSpec(np.dtype(np.uint8), (-1, -1, -1))]
+    inputs: list[Any] = [mlflow.types.TensorSpec(np.dtype(np.uint8), (-1, -1, -1))]
     answers: list[Any] = [
-        ColSpec("string", "label"),
-        *(ColSpec("double", f"p_{emotion}") for emotion in EMOTIONS),
+        mlflow.types.ColSpec("string", "label"),
+        *(mlflow.types.ColSpec("double", f"p_{emotion}") for emotion in EMOTIONS),
     ]
-    return mlflow.models.ModelSignature(inputs=Schema(inputs), outputs=Schema(answers))
+    return mlflow.models.ModelSignature(
+        inputs=mlflow.types.Schema(inputs), outputs=mlflow.types.Schema(answers)
+    )
 
 
 def _example(path: Path | None) -> np.ndarray[Any, np.dtype[np.uint8]]:

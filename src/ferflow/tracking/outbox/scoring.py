@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ferflow import paths
+from ferflow import model, paths
 from ferflow.errors import DataError, TrackingError
 from ferflow.files import sha256_of
 from ferflow.params import Params
@@ -209,7 +209,4 @@ def _backend(record: Record) -> str:
 
 
 def _cost(path: Path) -> float:
-    from ferflow.model.cost import multiply_adds
-    from ferflow.model.network import load_network
-
-    return float(multiply_adds(load_network(path)))
+    return float(model.cost.multiply_adds(model.network.load_network(path)))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ferflow import heavy
 from ferflow.errors import FerflowError
 from ferflow.files import atomic_directory
 from ferflow.tracking import names, store
@@ -98,14 +99,14 @@ def _forget(journal: Journal, known: Sent, place: str) -> None:
 
 def _keys_in(client: MlflowClient) -> set[str]:
     """Keys of the journals whose runs the store has, those that someone deleted included."""
-    from mlflow.entities import ViewType
-
     experiment = store.experiment_id(client)
     keys: set[str] = set()
     token = None
     while True:
         with store.store_errors(client.tracking_uri):
-            page = client.search_runs([experiment], run_view_type=ViewType.ALL, page_token=token)
+            page = client.search_runs(
+                [experiment], run_view_type=heavy.mlflow.entities.ViewType.ALL, page_token=token
+            )
             keys.update(run.data.tags.get(names.TAG_JOURNAL, "") for run in page)
         token = page.token
         if not token:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ferflow import heavy
 from ferflow.files import sha256_of
 from ferflow.progress import say
 from ferflow.tracking import lineage, names, store
@@ -116,11 +117,9 @@ class _Sending:
 
     def _find_run(self) -> Any:
         """The run of this journal as the store has it now, or None."""
-        from mlflow.entities import ViewType
-
         self._budget.check()
         tag = f"tags.`{names.TAG_JOURNAL}` = '{self._record.key}'"
-        found = self._client.search_runs([self._experiment], tag, ViewType.ALL)
+        found = self._client.search_runs([self._experiment], tag, heavy.mlflow.entities.ViewType.ALL)
         if not found:
             if self.run_id:  # The store lost it, with all that it had.
                 self._sent = Sent(self._sent.place, former=self._sent.former)
@@ -161,13 +160,17 @@ class _Sending:
         return {**self._record.tags, **{name: value for name, value in own.items() if value}}
 
     def _send_params_and_tags(self) -> None:
-        from mlflow.entities import Param, RunTag
-
         all_tags = self._tags()
         params = [
-            Param(name, value) for name, value in self._record.params.items() if name not in self._sent.params
+            heavy.mlflow.entities.Param(name, value)
+            for name, value in self._record.params.items()
+            if name not in self._sent.params
         ]
-        tags = [RunTag(name, value) for name, value in all_tags.items() if self._sent.tags.get(name) != value]
+        tags = [
+            heavy.mlflow.entities.RunTag(name, value)
+            for name, value in all_tags.items()
+            if self._sent.tags.get(name) != value
+        ]
         for start in range(0, max(len(params), len(tags)), _MAX_PARAMS):
             self._budget.check()
             part = slice(start, start + _MAX_PARAMS)
@@ -179,13 +182,11 @@ class _Sending:
 
     def _send_values(self, run: Any) -> None:
         """The lines of `values.jsonl` that the store has not confirmed."""
-        from mlflow.entities import Metric
-
         waiting = self._journal.values()[self._sent.num_values :]
         known = self._known(waiting, run) if self._sent.is_unsure else set()
         for lines in _portions(waiting):
             metrics = [
-                Metric(name, number, line.time, line.step)
+                heavy.mlflow.entities.Metric(name, number, line.time, line.step)
                 for line in lines
                 for name, number in line.values.items()
                 if (name, line.step, line.time) not in known
@@ -208,15 +209,16 @@ class _Sending:
         return known
 
     def _send_subsets(self) -> None:
-        from mlflow.entities import DatasetInput, InputTag
-
         waiting = [entry for entry in self._record.subsets if entry.name not in self._sent.subsets]
         if not waiting:
             return
         self._budget.check()
         # The store passes over those that it has.
         inputs = [
-            DatasetInput(described(entry), [InputTag("mlflow.data.context", _CONTEXTS[entry.name])])
+            heavy.mlflow.entities.DatasetInput(
+                described(entry),
+                [heavy.mlflow.entities.InputTag("mlflow.data.context", _CONTEXTS[entry.name])],
+            )
             for entry in waiting
         ]
         self._client.log_inputs(self.run_id, datasets=inputs)
@@ -257,15 +259,13 @@ class _Sending:
 
     def _send_metrics(self, run: Any) -> None:
         """The figures of the run as a whole; they are the logged model's, too."""
-        from mlflow.entities import Metric
-
         have = {**run.data.metrics, **self._sent.metrics}
         waiting = {name: value for name, value in self._record.metrics.items() if have.get(name) != value}
         if waiting:
             self._budget.check()
             model_id = self._sent.model_id or None
             metrics = [
-                Metric(name, value, self._record.ended, 0, model_id=model_id)
+                heavy.mlflow.entities.Metric(name, value, self._record.ended, 0, model_id=model_id)
                 for name, value in waiting.items()
             ]
             self._client.log_batch(self.run_id, metrics=metrics)

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ferflow import heavy
 from ferflow.files import sha256_of
 from ferflow.tracking import names
 from ferflow.tracking.outbox.journal import Journal, Record
@@ -47,9 +48,7 @@ def send_model(client: MlflowClient, journal: Journal, record: Record, sent: Sen
     run = client.get_run(sent.run_id)
     outputs = [entry.model_id for entry in run.outputs.model_outputs] if run.outputs else []
     if sent.model_id not in outputs:
-        from mlflow.entities import LoggedModelOutput
-
-        client.log_outputs(sent.run_id, [LoggedModelOutput(sent.model_id, 0)])
+        client.log_outputs(sent.run_id, [heavy.mlflow.entities.LoggedModelOutput(sent.model_id, 0)])
     client.finalize_logged_model(sent.model_id, "READY")
     sent.has_model = True
     sent.save(journal)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from ferflow import heavy
 from ferflow.errors import TrackingError
 from ferflow.reporting.outline import Table
 from ferflow.tracking import names
@@ -179,11 +180,9 @@ def holder(client: MlflowClient, alias: str) -> str | None:
 
 def registered_model(client: MlflowClient) -> RegisteredModel | None:
     """The registered model with its tags and aliases; None where nothing was ever registered."""
-    from mlflow.exceptions import MlflowException
-
     try:
         return client.get_registered_model(names.REGISTERED_MODEL)
-    except MlflowException as error:
+    except heavy.mlflow.exceptions.MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
         return None

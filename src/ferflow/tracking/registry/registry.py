@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ferflow import heavy
 from ferflow.errors import TrackingError
 from ferflow.tracking import names
 from ferflow.tracking.registry.aliases import (
@@ -160,13 +161,11 @@ def _force(client: MlflowClient, version: ModelVersion, guard: Guard) -> None:
 
 
 def _ensure_registered_model(client: MlflowClient) -> None:
-    from mlflow.exceptions import MlflowException
-
     if registered_model(client) is not None:
         return
     try:
         client.create_registered_model(names.REGISTERED_MODEL, description=_ABOUT)
-    except MlflowException as error:
+    except heavy.mlflow.exceptions.MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":  # Another machine was faster.
             raise
 

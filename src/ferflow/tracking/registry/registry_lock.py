@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ferflow import paths
+from ferflow import heavy, paths
 from ferflow.errors import TrackingError
 from ferflow.locks import stage_lock
 from ferflow.progress import say
@@ -122,15 +122,13 @@ class _Lock:
         return f"{self._name} {self._renewals}"
 
     def _create(self) -> bool:
-        from mlflow.exceptions import MlflowException
-
         try:
             self._client.create_registered_model(
                 LOCK,
                 tags={TAG_HOLDER: self._text()},
                 description="Held while 'ferflow register' changes the registry; removed afterwards.",
             )
-        except MlflowException as error:
+        except heavy.mlflow.exceptions.MlflowException as error:
             # The second: it was there, and was removed while the store looked who has it.
             if error.error_code not in ("RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"):
                 raise
@@ -139,20 +137,16 @@ class _Lock:
 
     def _holder(self) -> str | None:
         """Who holds the lock, or None."""
-        from mlflow.exceptions import MlflowException
-
         try:
             return str(self._client.get_registered_model(LOCK).tags.get(TAG_HOLDER, "somebody"))
-        except MlflowException as error:
+        except heavy.mlflow.exceptions.MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             return None
 
     def _delete(self) -> None:
-        from mlflow.exceptions import MlflowException
-
         try:
             self._client.delete_registered_model(LOCK)
-        except MlflowException as error:
+        except heavy.mlflow.exceptions.MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
