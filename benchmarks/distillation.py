@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.recipes import _drawn_faces, score_once
+from benchmarks.recipes import drawn_faces, score_once
 from ferflow.files import atomic_file, write_json
 from ferflow.profiles import write_profile
 from ferflow.progress import say
@@ -60,7 +60,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         output = (arguments.output or Path(name)).resolve()
-        split = (arguments.split or _drawn_faces(output / "drawn")).resolve()
+        split = (arguments.split or drawn_faces(output / "drawn")).resolve()
         changes = [*_SIZES[arguments.size]["all"], *arguments.changes]
         runs = [
             _one_seed(output / f"seed{seed}", split, arguments.size, changes, seed)

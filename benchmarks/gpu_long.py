@@ -207,17 +207,17 @@ def whole_epochs(
     """Seconds of three epochs as in `train_network`: fit, validation, checkpoint beside the next one."""
     from ferflow.model.checkpoint import CheckpointStore, CheckpointWriter, variables_to_arrays
     from ferflow.model.state import TrainingState
-    from ferflow.model.training import StepProgress, _fit_epoch, _save, _validate
+    from ferflow.model.training import StepProgress, fit_epoch, save_epoch, validate_epoch
 
     state, progress, seconds = TrainingState(), StepProgress(1), []
     best = variables_to_arrays("best", network.weights)
     with CheckpointWriter(CheckpointStore(folder / "probe", "probe")) as writer:
         for epoch in range(4):
             started = time.perf_counter()
-            row = _fit_epoch(trainer, epochs, params=params, epoch=epoch, progress=progress)
-            if state.advance({"epoch": epoch + 1, **row, **_validate(epochs, validation)}):
+            row = fit_epoch(trainer, epochs, params=params, epoch=epoch, progress=progress)
+            if state.advance({"epoch": epoch + 1, **row, **validate_epoch(epochs, validation)}):
                 best = variables_to_arrays("best", network.weights)
-            _save(state, trainer, best, writer)
+            save_epoch(state, trainer, best, writer)
             seconds.append(time.perf_counter() - started)
     progress.close()
     return seconds[1:]  # The first one has no checkpoint beside it.

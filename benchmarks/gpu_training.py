@@ -122,7 +122,7 @@ def train_by_time(
 
     began = time.time()
     schedule = ScheduleByTime(name, params, until=until)
-    fit_epoch = stage._fit_epoch
+    fit_epoch = stage.fit_epoch
 
     def fit_with_rate(trainer: Any, *arguments: Any, epoch: int, **options: Any) -> dict[str, float]:
         trainer.optimizer.learning_rate = schedule.rate(epoch)
@@ -131,7 +131,7 @@ def train_by_time(
     set_up_process(params.seed, params.train.precision)
     network = build_network(params.model)
     store = CheckpointStore(folder / "checkpoints", name)
-    stage._fit_epoch = fit_with_rate
+    stage.fit_epoch = fit_with_rate
     try:
         stage.train_network(
             network, training, validation, params=params, checkpoints=store, on_epoch=schedule.on_epoch
@@ -139,7 +139,7 @@ def train_by_time(
     except DeadlineError:
         say(f"[{name}] the deadline ends training")
     finally:
-        stage._fit_epoch = fit_epoch
+        stage.fit_epoch = fit_epoch
     found = store.load()
     if found is None:
         raise SystemExit(f"{name}: no checkpoint; not one epoch ended in {time.time() - began:.0f} s")

@@ -66,7 +66,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         output = (arguments.output or Path(name)).resolve()
-        split = (arguments.split or _drawn_faces(output / "drawn")).resolve()
+        split = (arguments.split or drawn_faces(output / "drawn")).resolve()
         study = Study(split, output, read_yaml(_RECIPES), size=arguments.size)
         result = study.run(arguments.seeds)
         write_json(output / "study.json", result)
@@ -251,7 +251,7 @@ def plot_study(result: Mapping[str, Any], path: Path) -> None:
     save_figure(draw, path, size=(11.5, 4.4))
 
 
-def _drawn_faces(folder: Path) -> Path:
+def drawn_faces(folder: Path) -> Path:
     """The split of profile sample's faces; made once."""
     split = folder / "data" / "split"
     if not (split / "manifest.csv").is_file():

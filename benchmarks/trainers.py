@@ -20,7 +20,14 @@ from ferflow.model.checkpoint import CheckpointStore, CheckpointWriter, variable
 from ferflow.model.epochs import Epochs
 from ferflow.model.network import build_network
 from ferflow.model.state import TrainingState
-from ferflow.model.training import StepProgress, _fit_epoch, _save, _validate, build_epochs, build_trainer
+from ferflow.model.training import (
+    StepProgress,
+    build_epochs,
+    build_trainer,
+    fit_epoch,
+    save_epoch,
+    validate_epoch,
+)
 from ferflow.params import Params
 
 keras = load_keras()
@@ -109,7 +116,7 @@ def _time_fit(trainer: Any, epochs: Epochs, params: Params, *, turn: int) -> NDA
     """(2,) seconds of an epoch of `fit`, as `now` counts them."""
     progress = StepProgress(1)
     started = now()
-    _fit_epoch(trainer, epochs, params=params, epoch=turn, progress=progress)
+    fit_epoch(trainer, epochs, params=params, epoch=turn, progress=progress)
     ended = now()
     progress.close()
     return ended - started
@@ -133,11 +140,11 @@ def begin_epoch(params: Params, images: LabelledImages, *, steps: int, checkpoin
     few = slice(0, 2 * params.train.batch_size)
     state = TrainingState()
     with averaged_weights(network, trainer):
-        row |= _validate(epochs, LabelledImages(images.images[few], images.labels[few]))
+        row |= validate_epoch(epochs, LabelledImages(images.images[few], images.labels[few]))
         if state.advance(row):
             best_weights = variables_to_arrays("best", network.weights)
     with CheckpointWriter(CheckpointStore(checkpoints, "benchmark")) as writer:
-        _save(state, trainer, best_weights, writer)
+        save_epoch(state, trainer, best_weights, writer)
 
 
 def bare_step(trainer: Any, images: LabelledImages) -> Callable[[int], float]:

@@ -74,7 +74,7 @@ def measure(setting: dict[str, Any]) -> dict[str, Any]:
     from benchmarks.trainers import fresh_trainer, keras, now, random_images
     from ferflow.model.checkpoint import CheckpointStore, CheckpointWriter, variables_to_arrays
     from ferflow.model.state import TrainingState
-    from ferflow.model.training import StepProgress, _fit_epoch, _save, _validate, build_epochs
+    from ferflow.model.training import StepProgress, build_epochs, fit_epoch, save_epoch, validate_epoch
 
     params = profile_params(setting["profile"], setting["changes"])
     trainer, network = fresh_trainer(params)
@@ -89,12 +89,12 @@ def measure(setting: dict[str, Any]) -> dict[str, Any]:
     ):
         for turn in range(setting["turns"] + 2):  # The first two compile, and choose the length of a call.
             started = now()
-            _fit_epoch(trainer, epochs, params=params, epoch=turn, progress=progress)
+            fit_epoch(trainer, epochs, params=params, epoch=turn, progress=progress)
             fits[turn] = now() - started
             started = now()
-            row = _fit_epoch(trainer, epochs, params=params, epoch=turn, progress=progress)
-            state.advance({"epoch": turn + 1, **row, **_validate(epochs, validation)})
-            _save(state, trainer, variables_to_arrays("best", network.weights), writer)
+            row = fit_epoch(trainer, epochs, params=params, epoch=turn, progress=progress)
+            state.advance({"epoch": turn + 1, **row, **validate_epoch(epochs, validation)})
+            save_epoch(state, trainer, variables_to_arrays("best", network.weights), writer)
             writer.wait()
             wholes[turn] = now() - started
     ratios = wholes[2:] / fits[2:]

@@ -82,7 +82,7 @@ def test_every_error_ends_as_at_most_one_line(error, capsys):
 
 
 def test_the_command_line_has_the_net(monkeypatch, capsys):
-    monkeypatch.setattr("ferflow.cli.app", _raise(LookupError("nobody foresaw this")))
+    monkeypatch.setattr("ferflow.cli.app.app", _raise(LookupError("nobody foresaw this")))
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 1

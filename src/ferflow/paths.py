@@ -18,3 +18,5 @@ EXPORT = Path("export")
 # Not results: locks of running stages and training state to go on from.
 LOCKS = Path(".ferflow/locks")
 CHECKPOINTS = Path(".ferflow/checkpoints")
+# The journals of runs; what MLflow is told is written here first.
+JOURNALS = Path(".ferflow/tracking")

@@ -20,9 +20,6 @@ from ferflow.errors import TrackingError
 from ferflow.files import atomic_directory
 from ferflow.params import DownloadParams, FaceFilterParams, SplitParams, load_params
 from ferflow.progress import say
-from ferflow.stages.table import STAGES
-from ferflow.tracking.lineage import note_stage
-from ferflow.tracking.outbox.journal import JOURNALS
 
 
 class DataSections(NamedTuple):
@@ -201,10 +198,9 @@ def register(
 
 def _note(reports: Path, stage: str, artifacts: dict[Path, str]) -> None:
     """Write down what a stage wrote: its artifacts, and its reports."""
-    places = {output: reports / output.name for output in STAGES[stage].outputs}
-    note_stage(reports, stage, places | {output: Path(path) for output, path in artifacts.items()})
+    workflows.stage.note(reports, stage, {output: Path(path) for output, path in artifacts.items()})
 
 
 def _hand_reports_on(reports: str, journals: str) -> None:
     hand_on(paths.REPORTS, Path(reports))
-    hand_on(JOURNALS, Path(journals))
+    hand_on(paths.JOURNALS, Path(journals))

@@ -13,7 +13,6 @@ from ferflow.cluster.workspace import PipelineRun, hand_on, workspace
 from ferflow.errors import TuningError
 from ferflow.params import load_params
 from ferflow.progress import say
-from ferflow.tuning.report import FOLDER
 
 
 @readable
@@ -61,7 +60,7 @@ def tune_best(
         # One trial is what the study has long had: no further one is begun.
         found = _tune(run, is_applied=True, trials=1)
         hand_on(paths.PARAMS, Path(best))
-        hand_on(paths.REPORTS / FOLDER / "index.html", Path(page))
+        hand_on(workflows.tune.PAGE, Path(page))
     rows = "\n".join(f"| {key} | {value} |" for key, value in found["best_params"].items())
     figures.write_text(
         Path(summary),

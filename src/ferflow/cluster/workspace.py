@@ -16,7 +16,6 @@ from pathlib import Path
 
 from ferflow import paths
 from ferflow.files import atomic_directory, atomic_file, output_error
-from ferflow.tracking.outbox.journal import JOURNALS
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def workspace(
         shutil.copyfile(params, root / paths.PARAMS)
         if split is not None:
             _link(Path(split), root / paths.SPLIT)
-        for source, target in ((model, paths.MODEL), (reports, paths.REPORTS), (journals, JOURNALS)):
+        for source, target in ((model, paths.MODEL), (reports, paths.REPORTS), (journals, paths.JOURNALS)):
             if source is not None:
                 hand_on(Path(source), root / target)
     except OSError as error:

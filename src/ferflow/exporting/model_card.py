@@ -57,18 +57,10 @@ def write_card(
     Raises:
         DataError: A figure that every `metrics.json` has is missing.
     """
-    # Markdown, not HTML: what stands in cells is made safe for them by `_cell`.
-    environment = heavy.jinja2.Environment(
-        loader=heavy.jinja2.PackageLoader("ferflow", "exporting"),
-        autoescape=False,
-        undefined=heavy.jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     origin = origin_of(reports.get("download.json"))
+    card = _environment().get_template(CARD)
     try:
-        return environment.get_template(CARD).render(
+        return card.render(
             title=_title(description),
             labels=description.labels,
             size=description.image_size,
@@ -98,6 +90,18 @@ def write_card(
             f"metrics.json or another report lacks {error}, which the model card needs; run 'dvc repro' and "
             "'ferflow register' again"
         ) from None
+
+
+def _environment() -> heavy.jinja2.Environment:
+    """Markdown, not HTML: what stands in cells is made safe for them by `_cell`."""
+    return heavy.jinja2.Environment(
+        loader=heavy.jinja2.PackageLoader("ferflow", "exporting"),
+        autoescape=False,
+        undefined=heavy.jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
 
 
 def _title(description: Description) -> str:

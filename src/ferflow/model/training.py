@@ -86,20 +86,18 @@ def train_network(
         The state after the last epoch, with the whole history.
 
     Raises:
-        ModelError: The loss is no longer finite, the batch does not fit into memory, the teacher is
-            missing, or a stage of `train.unfreeze` names more layers than the backbone has.
+        ModelError: The loss is not finite, memory is short, the teacher is missing, or there are fewer layers
+            than `train.unfreeze` names.
         DataError: The teacher's stored probabilities are not of these images.
         OutputError: A checkpoint cannot be written.
     """
     num_images = len(training.images)
-    for stage in params.train.unfreeze:  # Not only when its epoch comes.
-        set_trainable_layers(network, stage.layers, key="train.unfreeze")
-    set_trainable_layers(network, params.model.unfreeze_layers)
+    _check_unfreezing(network, params)
     trainer = build_trainer(network, params, num_images=num_images)
     state, best_weights = _restore(trainer, network, params, checkpoints=checkpoints, num_images=num_images)
-    num_steps = math.ceil(num_images / params.train.batch_size)
     teacher = load_teacher(params.train, training.images, kept_in=checkpoints.directory.with_name("teachers"))
-    progress = StepProgress(num_steps * (params.train.epochs - state.epoch))
+    num_epochs = params.train.epochs - state.epoch
+    progress = StepProgress(math.ceil(num_images / params.train.batch_size) * num_epochs)
     with CheckpointWriter(checkpoints) as writer:
         epochs: Epochs | None = None
         while not state.is_ended(params.train):
@@ -107,20 +105,27 @@ def train_network(
             with memory_errors("train.batch_size", params.train.batch_size, params.model.image_size):
                 if epochs is None or epochs.optimizer is not trainer.optimizer:
                     epochs = build_epochs(trainer, network, training, params, teacher)
-                fitted = _fit_epoch(trainer, epochs, params=params, epoch=state.epoch, progress=progress)
+                fitted = fit_epoch(trainer, epochs, params=params, epoch=state.epoch, progress=progress)
                 with averaged_weights(network, trainer):
-                    row = {"epoch": state.epoch + 1, **fitted, **_validate(epochs, validation)}
+                    row = {"epoch": state.epoch + 1, **fitted, **validate_epoch(epochs, validation)}
                     if state.advance(row):
                         best_weights = variables_to_arrays("best", network.weights)
             factor = state.rate_factor(params.train)
             if factor != 1:
                 trainer.optimizer.learning_rate = float(trainer.optimizer.learning_rate) * factor
-            _save(state, trainer, best_weights, writer)
+            save_epoch(state, trainer, best_weights, writer)
             if on_epoch is not None:
                 on_epoch(row)
     progress.close()
     arrays_to_variables("best", best_weights, network.weights)
     return state
+
+
+def _check_unfreezing(network: Any, params: Params) -> None:
+    """See that every stage of it fits the network, not only when its epoch comes; leaves the first one."""
+    for stage in params.train.unfreeze:
+        set_trainable_layers(network, stage.layers, key="train.unfreeze")
+    set_trainable_layers(network, params.model.unfreeze_layers)
 
 
 def build_epochs(
@@ -199,7 +204,7 @@ def _unfreeze(trainer: Any, network: Any, params: Params, *, epoch: int, num_ima
         trainer.optimizer.learning_rate = float(former.learning_rate)
 
 
-def _fit_epoch(
+def fit_epoch(
     trainer: Any, epochs: Epochs, *, params: Params, epoch: int, progress: StepProgress
 ) -> dict[str, float]:
     """Fit one epoch, counted from 0; returns its learning rate, loss and accuracy."""
@@ -213,7 +218,8 @@ def _fit_epoch(
     return {"learning_rate": rate, "loss": loss, "accuracy": right}
 
 
-def _validate(epochs: Epochs, validation: LabelledImages) -> dict[str, float]:
+def validate_epoch(epochs: Epochs, validation: LabelledImages) -> dict[str, float]:
+    """Score the validation images; returns their loss and accuracy."""
     probabilities = epochs.predict(validation.images)
     check_probabilities(probabilities)
     return {
@@ -228,7 +234,8 @@ def _cross_entropy(probabilities: NDArray[np.float64], labels: NDArray[np.uint8]
     return float(-np.log(np.maximum(right, keras.config.epsilon())).mean())
 
 
-def _save(state: TrainingState, trainer: Any, best_weights: Any, writer: CheckpointWriter) -> None:
+def save_epoch(state: TrainingState, trainer: Any, best_weights: Any, writer: CheckpointWriter) -> None:
+    """Write a checkpoint of an epoch that is over."""
     arrays = (
         variables_to_arrays("model", trainer.variables)
         | variables_to_arrays("optimizer", trainer.optimizer.variables)

@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 from ferflow.data.images import BadImageError
 from ferflow.explain.heatmap import overlay
 from ferflow.labels import EMOTIONS
+from ferflow.serving.export_folder import Description
 from ferflow.serving.guard import Guard, as_response
 from ferflow.serving.limits import Limits, Refused
 from ferflow.serving.metrics import Metrics
@@ -93,6 +94,15 @@ def create_service(
         """As `/predict`, with a picture of each face that shows where the evidence lies, PNG in base64."""
         return await answered(request, partial(_explain, whole=whole))
 
+    _add_facts(service, metrics, description, model)
+    if with_page:
+        _add_page(service)
+    return service
+
+
+def _add_facts(service: FastAPI, metrics: Metrics, description: Description, model: dict[str, Any]) -> None:
+    """The addresses that say how the service is and which model it has."""
+
     @service.get("/health")
     async def health() -> Response:
         """Whether the service lives, and which model is loaded."""
@@ -107,10 +117,6 @@ def create_service(
     async def show_model() -> Response:
         """What `export.json` says, and whether the network is the built-in one."""
         return JSONResponse({**asdict(description), "source": model["source"], "warning": model["warning"]})
-
-    if with_page:
-        _add_page(service)
-    return service
 
 
 async def _worked(

@@ -82,9 +82,6 @@ def run(
         output_dir: Folder that is replaced by the subsets and manifest.csv.
         reports_dir: Folder that data.json is written to.
 
-    Returns:
-        What reports/data.json holds.
-
     Raises:
         DataError: The inputs are missing or damaged, do not belong together, or cannot be split.
         OutputError: A result cannot be written.
@@ -105,9 +102,8 @@ def run(
     assigned = assign_subsets(faces["usage"], labels, near, params=params, seed=seed)
     subsets, leaks = apply_options(assigned, labels, exact, near, params=params)
     check_subsets(subsets, labels, params=params)
-    votes = None
-    if "votes" in faces.columns:
-        votes = parse_votes(faces["votes"], path=filtered_dir / "index.csv")
+    has_votes = "votes" in faces.columns
+    votes = parse_votes(faces["votes"], path=filtered_dir / "index.csv") if has_votes else None
     _write_subsets(faces, labels, subsets, leaks, near, votes=votes, output_dir=output_dir)
     before = _describe(raw["usage"], labels_raw, exact_raw, near_raw)
     after = _describe(faces["usage"], labels, exact, near)

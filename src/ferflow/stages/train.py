@@ -86,7 +86,6 @@ def run(
     """
     training, validation = (load_subset(split_dir / f"{name}.npz") for name in ("train", "val"))
     # From here on Keras is loaded: the inputs are known to be good.
-
     used = params.model_dump(include={"seed", "model", "augment", "train"})
     fingerprint = _fingerprint(params, used, split_dir)
     model.backend.set_up_process(params.seed, params.train.precision, params.train.devices)
@@ -101,12 +100,7 @@ def run(
             on_epoch(row)
 
     state = model.training.train_network(
-        network,
-        training,
-        validation,
-        params=params,
-        checkpoints=checkpoints,
-        on_epoch=tell,
+        network, training, validation, params=params, checkpoints=checkpoints, on_epoch=tell
     )
     model.saving.save_network(network, params.model, model_path)
     _write_history(state, reports_dir)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel
 
 from ferflow.params import Params
 from ferflow.stages.table import STAGES
+from ferflow.tracking.lineage import note_stage
 from ferflow.workflows.running import running
 
 
@@ -53,3 +55,18 @@ def run_at(name: str, section: BaseModel, *, seed: int | None = None, **replaced
     seeded = {"seed": seed} if "seed" in stage.sections and len(stage.own_sections) == 1 else {}
     work = getattr(importlib.import_module(stage.module), stage.function.partition(":")[2])
     return work(section, **seeded, **{**stage.places, **replaced})
+
+
+def note(reports: Path, name: str, artifacts: Mapping[Path, Path]) -> None:
+    """Write down among the reports what a stage wrote, for the lineage of the steps after it.
+
+    Args:
+        reports: Folder of the reports that is handed on.
+        name: Of the stage.
+        artifacts: Outputs that lie elsewhere, by their usual paths; the others are among the reports.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    places = {output: reports / output.name for output in STAGES[name].outputs}
+    note_stage(reports, name, {**places, **artifacts})

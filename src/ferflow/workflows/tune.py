@@ -29,6 +29,9 @@ from ferflow.tuning.storage import DEFAULT, parse_address
 from ferflow.tuning.study import Budget
 from ferflow.tuning.sweep import Plan, Summary, run
 
+# The page of a study.
+PAGE = paths.REPORTS / FOLDER / "index.html"
+
 
 @dataclass(frozen=True)
 class TuneReport:
@@ -114,7 +117,7 @@ def tune(
     track(summary, str(found.user_attrs["token"]), rows, shares, params)
     if apply_to is not None:
         apply_best(summary, apply_to)
-    return TuneReport(summary, plan.jobs, paths.REPORTS / FOLDER / "index.html", apply_to)
+    return TuneReport(summary, plan.jobs, PAGE, apply_to)
 
 
 def in_words(report: TuneReport) -> list[str]:

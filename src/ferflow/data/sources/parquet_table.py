@@ -128,6 +128,7 @@ def _usage_of(table: Table, source: Path, parts: list[str]) -> str:
 def _rows_of(table: Table, file: _File, count: _Count) -> Iterator[CsvRow]:
     """The rows of one file."""
     try:
+        # Late: an extra brings it, and few tables are Parquet files.
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:

@@ -28,6 +28,7 @@ from pathlib import Path
 from ferflow.errors import TrackingError
 from ferflow.files import atomic_file, output_error, write_json
 from ferflow.locks import Lock, is_held, locked
+from ferflow.paths import JOURNALS
 from ferflow.progress import say
 from ferflow.redaction import hide_all
 from ferflow.tracking.address import project_root
@@ -65,8 +66,6 @@ __all__ = [
     "new_key",
     "now",
 ]
-
-JOURNALS = Path(".ferflow/tracking")
 
 
 class Journal:
