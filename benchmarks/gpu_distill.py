@@ -19,8 +19,6 @@ share. Every network's results are packed into $OUT as soon as it ends.
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
 import json
 import os
 import time
@@ -30,8 +28,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.cross_fitting import answers_of_teachers, folds_of, training_groups
 from benchmarks.gpu_long import RECIPE, load_data
 from benchmarks.gpu_training import (
+    ScheduleByTime,
     Trained,
     means_of,
     pack_folders,
@@ -43,7 +43,7 @@ from benchmarks.gpu_training import (
     write_in_parts,
 )
 from benchmarks.runs import profile_params
-from ferflow.data.store import read_arrays, write_arrays
+from ferflow.data.store import write_arrays
 from ferflow.data.subsets import LabelledImages
 from ferflow.files import write_json
 from ferflow.labels import EMOTIONS
@@ -70,7 +70,6 @@ _REDUCED = [
 _VIEWS = "whole_and_ten_crop"
 _SCORING_SECONDS = {"teacher": 6.0, "compact": 8.0, "wide": 12.0}
 _SHORTEST_SECONDS = 25.0  # A training that would have less is not begun.
-_UNKNOWN = 0.1  # Share spread over all classes where no teacher answered.
 _SEED = 20140
 _FILES = ("train.json", "history.csv", "probabilities.npz")
 
@@ -125,32 +124,6 @@ def parse_student(text: str) -> Student:
     return Student(kind, None if share == "best" else float(share), seed, epochs)
 
 
-def training_groups(manifest: Path) -> NDArray[np.int64]:
-    """The group of copies that each training image is in, in the order of `train.npz`."""
-    opened = gzip.open if manifest.suffix == ".gz" else open
-    with opened(manifest, "rt", encoding="utf-8", newline="") as stream:  # type: ignore[operator]
-        return np.array([int(row["group"]) for row in csv.DictReader(stream) if row["subset"] == "train"])
-
-
-def folds_of(groups: NDArray[np.int64], *, num_folds: int, seed: int) -> NDArray[np.int64]:
-    """Cut images into folds of nearly equal size; copies of one another are in one fold.
-
-    Args:
-        groups: (N,) the group of each image.
-        num_folds: How many.
-        seed: Of the order of the groups.
-
-    Returns:
-        (N,) numbers of folds.
-    """
-    _, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    order = np.random.default_rng(seed).permutation(len(sizes))
-    before = np.cumsum(sizes[order]) - sizes[order]
-    fold = np.empty(len(sizes), np.int64)
-    fold[order] = before * num_folds // len(groups)
-    return fold[inverse]
-
-
 def teach(
     cut: int, groups: NDArray[np.int64], data: dict[str, Any], work: Path, *, until: float, reduced: bool
 ) -> None:
@@ -161,8 +134,8 @@ def teach(
     training = data["train"]
     for fold in range(NUM_FOLDS):
         name = f"teacher-{cut}-{fold}"
-        deadline = time.time() + (until - time.time()) / (NUM_FOLDS - fold) - _SCORING_SECONDS["teacher"]
-        if deadline - time.time() < _SHORTEST_SECONDS * (not reduced) / 2:
+        left = NUM_FOLDS - fold
+        if (until - time.time()) / left < _SHORTEST_SECONDS * (not reduced):
             say(f"[{name}] not begun")
             return
         held = np.flatnonzero(cuts[cut] == fold)
@@ -177,7 +150,7 @@ def teach(
             _rows(training, others),
             _rows(training, draw(held)[:smallest]),
             folder=folder,
-            until=deadline,
+            schedule=_schedule(name, params, "teacher", until=until, runs=left),
         )
         images = [training.images[held], data["val"].images, data["test"].images]
         views = twelve_views(done.network, np.concatenate(images))
@@ -185,27 +158,7 @@ def teach(
         say(f"[{name}] {np.mean(own.argmax(1) == training.labels[held]):.4f} of its own fold")
         write_arrays(folder / "held.npz", {"rows": held, "probabilities": own})
         _keep(name, folder, params, done, views[:, len(held) :], data)
-        _pack(work)
-
-
-def answers_of_teachers(work: Path, labels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(N, 7): of each training image, the mean of the networks that have not seen it.
-
-    Args:
-        work: Where `teach` left their answers.
-        labels: (N,) of the training images; where nobody answered, the softened label stands.
-    """
-    hot = np.eye(len(EMOTIONS))[labels]
-    sums, counts = np.zeros(hot.shape), np.zeros((len(labels), 1))
-    for path in sorted(work.glob("teachers/*/held.npz")):
-        held = read_arrays(path, ("rows", "probabilities"))
-        sums[held["rows"]] += held["probabilities"]
-        counts[held["rows"]] += 1
-    unknown = hot * (1 - _UNKNOWN) + _UNKNOWN / len(EMOTIONS)
-    means = np.where(counts > 0, sums / np.maximum(counts, 1), unknown)
-    right = np.mean((means.argmax(1) == labels)[counts[:, 0] > 0]) if counts.any() else 0.0
-    say(f"teachers: {int(counts.sum())} answers, {right:.4f} of {int((counts > 0).sum())} images as labelled")
-    return np.asarray(means / means.sum(axis=1, keepdims=True), np.float32)
+        pack_results(work)
 
 
 def study(students: list[Student], data: dict[str, Any], work: Path, *, until: float, reduced: bool) -> None:
@@ -214,10 +167,10 @@ def study(students: list[Student], data: dict[str, Any], work: Path, *, until: f
     teachers = answers_of_teachers(work, labels)
     write_arrays(work / "teachers" / "mean" / "probabilities.npz", {"views": teachers.astype(np.float16)})
     for place, student in enumerate(students):
-        deadline = time.time() + (until - time.time()) / (len(students) - place)
+        left = len(students) - place
         share = best_share(work) if student.share is None else student.share
         name = f"{student.kind}-{round(100 * share):03d}-{student.seed}"
-        if deadline - time.time() < _SHORTEST_SECONDS * (not reduced):
+        if (until - time.time()) / left < _SHORTEST_SECONDS * (not reduced):
             say(f"[{name}] not begun")
             return
         folder = work / "students" / name
@@ -229,12 +182,12 @@ def study(students: list[Student], data: dict[str, Any], work: Path, *, until: f
             data["train"],
             data["val"],
             folder=folder,
-            until=deadline - _SCORING_SECONDS[student.kind],
+            schedule=_schedule(name, params, student.kind, until=until, runs=left),
         )
         (folder / "weights.f16").write_bytes(weights_of(done.network))
         views = twelve_views(done.network, np.concatenate([data["val"].images, data["test"].images]))
         _keep(name, folder, params, done, views, data, share=share)
-        _pack(work)
+        pack_results(work)
 
 
 def best_share(work: Path) -> float:
@@ -252,9 +205,8 @@ def warm(kind: str, data: dict[str, Any], work: Path, *, reduced: bool) -> None:
     draws = np.random.default_rng(0).random((len(data["train"].labels), len(EMOTIONS)), np.float32)
     targets = draws / draws.sum(axis=1, keepdims=True)
     params = _student_params(Student(kind, 0.5, epochs=1), folder, targets, reduced=reduced)
-    done = train_by_time(
-        f"warm-{kind}", params, data["train"], data["val"], folder=folder, until=time.time() + 600
-    )
+    schedule = ScheduleByTime(f"warm-{kind}", params, until=time.time() + 600)
+    done = train_by_time(f"warm-{kind}", params, data["train"], data["val"], folder=folder, schedule=schedule)
     twelve_views(done.network, data["val"].images[:1])
     say(f"[warm-{kind}] compiled in {time.time() - started:.0f} s")
 
@@ -273,6 +225,10 @@ def _params(changes: list[str], *, reduced: bool) -> Params:
     small = _REDUCED if reduced else []
     plateau = ["train.schedule=plateau", "train.plateau_patience=100000"]
     return profile_params("best", [*changes, *small, *plateau])
+
+
+def _schedule(name: str, params: Params, kind: str, *, until: float, runs: int) -> ScheduleByTime:
+    return ScheduleByTime(name, params, until=until, runs=runs, scoring_seconds=_SCORING_SECONDS[kind])
 
 
 def _rows(images: LabelledImages, rows: NDArray[np.int64]) -> LabelledImages:
@@ -312,7 +268,7 @@ def _keep(
     write_json(folder / "train.json", report)
 
 
-def _pack(work: Path) -> None:
+def pack_results(work: Path) -> None:
     """Put all results so far into $OUT, and the weights of the best student of each kind on validation."""
     output = Path(os.environ.get("OUT", work / "out"))
     folders = sorted([*(work / "teachers").glob("*"), *(work / "students").glob("*")])

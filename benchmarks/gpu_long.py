@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.gpu_training import (
+    ScheduleByTime,
     pack_folders,
     score_views,
     train_by_time,
@@ -227,9 +228,8 @@ def train(name: str, folder: Path, params: Params, data: dict[str, Any], *, unti
     """Train until the schedule is through, score the validation and test images, pack the results."""
     from ferflow.model.backend import backend_version
 
-    done = train_by_time(
-        name, params, data["train"], data["val"], folder=folder, until=until - _SCORING_SECONDS
-    )
+    schedule = ScheduleByTime(name, params, until=until, scoring_seconds=_SCORING_SECONDS)
+    done = train_by_time(name, params, data["train"], data["val"], folder=folder, schedule=schedule)
     weights, trained = weights_of(done.network), time.time()
     write_history(folder / "history.csv", done.rows)
     pack(name, folder, weights, 1.0)  # In case that the time ends while it is scored.

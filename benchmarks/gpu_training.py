@@ -52,24 +52,31 @@ class ScheduleByTime:
     """A half cosine by the larger share of the epochs and of the time that are used up.
 
     So a run that is slower than planned still ends with rate zero before the deadline. The time before the
-    end of the first epoch, that of compiling, is no part of it.
+    end of the first epoch, that of compiling, is no part of it: where several runs follow one another, what
+    is left after it is divided, so that the one that compiles for all loses no more than the others.
 
     Args:
         name: Of the run, for what is said.
         params: `train.epochs` and `train.learning_rate` are used.
-        until: The end, in seconds since 1970.
+        until: The end of all runs, in seconds since 1970.
+        runs: That are left with this one; it takes an equal part of the time.
+        scoring_seconds: What of its part is kept for what comes after training.
     """
 
-    def __init__(self, name: str, params: Params, *, until: float) -> None:
+    def __init__(
+        self, name: str, params: Params, *, until: float, runs: int = 1, scoring_seconds: float = 0.0
+    ) -> None:
         self._name, self._train = name, params.train
-        self._began, self._until = time.time(), max(time.time() + 1, until)
+        self._began, self._until = time.time(), until
+        self._runs, self._scoring_seconds = runs, scoring_seconds
         self._compiled: float | None = None
 
     def share(self, epoch: int) -> float:
         """How much of the schedule is used up, at the begin of an epoch counted from 0."""
         if self._compiled is None:
             return 0.0
-        used = (time.time() - self._compiled) / max(1e-3, self._until - self._compiled)
+        part = (self._until - self._compiled) / self._runs - self._scoring_seconds
+        used = (time.time() - self._compiled) / max(1e-3, part)
         return min(1.0, max(epoch / self._train.epochs, used))
 
     def rate(self, epoch: int) -> float:
@@ -103,9 +110,9 @@ def train_by_time(
     validation: LabelledImages,
     *,
     folder: Path,
-    until: float,
+    schedule: ScheduleByTime,
 ) -> Trained:
-    """Train a new network by the train stage's `train_network`, with the rate of `ScheduleByTime`.
+    """Train a new network by the train stage's `train_network`, with a rate by epochs and time.
 
     Args:
         name: Of the run.
@@ -113,7 +120,7 @@ def train_by_time(
         training: Images to fit.
         validation: Images that choose the epoch.
         folder: Of its checkpoints.
-        until: The end, in seconds since 1970.
+        schedule: Sets the rate and ends the training.
     """
     from ferflow.model import training as stage
     from ferflow.model.backend import set_up_process
@@ -121,7 +128,6 @@ def train_by_time(
     from ferflow.model.network import build_network
 
     began = time.time()
-    schedule = ScheduleByTime(name, params, until=until)
     fit_epoch = stage.fit_epoch
 
     def fit_with_rate(trainer: Any, *arguments: Any, epoch: int, **options: Any) -> dict[str, float]:

@@ -9,15 +9,8 @@ import time
 import numpy as np
 import pytest
 
-from benchmarks.gpu_distill import (
-    Student,
-    _pack,
-    answers_of_teachers,
-    best_share,
-    folds_of,
-    parse_student,
-    training_groups,
-)
+from benchmarks.cross_fitting import answers_of_teachers, folds_of, training_groups
+from benchmarks.gpu_distill import Student, best_share, pack_results, parse_student
 from benchmarks.gpu_training import DeadlineError, ScheduleByTime, means_of, rate_at, write_in_parts
 from benchmarks.runs import profile_params
 from ferflow.data.store import write_arrays
@@ -84,10 +77,10 @@ def test_results_are_packed_with_the_weights_of_the_best_of_each_kind(tmp_path, 
     output = tmp_path / "out"
     monkeypatch.setenv("OUT", str(output))
     _student(tmp_path, "wide-050-0", 0.5, 0.72)
-    _pack(tmp_path)
+    pack_results(tmp_path)
     _student(tmp_path, "wide-080-0", 0.8, 0.73)
     _student(tmp_path, "compact-080-0", 0.8, 0.71)
-    _pack(tmp_path)
+    pack_results(tmp_path)
     assert sorted(path.name for path in output.iterdir()) == [
         "compact-080-0.f16",
         "networks.tar",
@@ -121,6 +114,17 @@ def test_the_rate_ends_at_zero_by_epochs_or_by_time(monkeypatch):
         schedule.on_epoch({"epoch": 3})
     assert rate_at(1.0, 9, 0.2) == pytest.approx(0)
     assert rate_at(0.0, 0, 0.2) == pytest.approx(0.2 / 8)
+
+
+def test_what_compiles_for_all_runs_loses_no_more_than_the_others(monkeypatch):
+    params = profile_params("best", ["train.epochs=100"])
+    now = 1000.0
+    monkeypatch.setattr(time, "time", lambda: now)
+    schedule = ScheduleByTime("the first of five", params, until=1300.0, runs=5, scoring_seconds=6.0)
+    now = 1060.0  # A fifth of the whole would be over.
+    schedule.on_epoch({"epoch": 1})
+    now = 1081.0
+    assert schedule.share(2) == pytest.approx(0.5)
 
 
 def test_means_of_views_are_those_of_their_kinds():
