@@ -29,7 +29,7 @@ def _stage(stage: Stage) -> str:
     code = sorted({f"src/ferflow/{_dependency(name)}" for name in (*code_of(stage.module), *stage.files)})
     lines = [f"  {stage.name}:", f"    cmd: ferflow {stage.name}"]
     lines += _list("deps", [*code, *map(str, stage.inputs)])
-    lines.append(f"    params: [{', '.join(stage.sections)}]")
+    lines += [f"    params: [{', '.join(stage.sections)}]"] if stage.sections else []
     lines += _list("outs", [str(path) for path in stage.outputs if path not in shown])
     lines += _list("metrics", [str(path) for path in stage.metrics])
     lines += _list("plots", [str(path) for path in stage.plots])

@@ -52,6 +52,7 @@ class Stage:
         plots: Those among the outputs that `dvc plots show` draws.
         curves: What `dvc plots show` draws of tables among them.
         files: What it reads besides Python code and inputs, below `src/ferflow/`.
+        in_cluster: Whether the pipelines of a cluster have a step of its name.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Stage:
     plots: tuple[Path, ...] = ()
     curves: tuple[Curve, ...] = ()
     files: tuple[str, ...] = ()
+    in_cluster: bool = True
 
     @property
     def module(self) -> str:
