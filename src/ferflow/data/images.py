@@ -7,13 +7,17 @@ where it shrinks, bilinear where it grows). A grey image of 48x48 keeps its pixe
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
 
 from ferflow.data.decoding.picture_header import BadImageError
 from ferflow.data.decoding.pictures import decode_picture
-from ferflow.data.store import Images
 from ferflow.labels import IMAGE_SIZE
+
+if TYPE_CHECKING:
+    from ferflow.data.store import Images
 
 __all__ = ["BadImageError", "decode_face", "decode_image", "to_grey_face"]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import re
 import stat
@@ -36,6 +37,7 @@ _ZIP_NAME_IS_UTF8 = 0x800
 _ZIP_ENCRYPTED = 0x1
 _ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _START_BYTES = 512
+_BUFFER_BYTES = 1 << 16
 _DRIVE = re.compile(r"^[A-Za-z]:")
 # All that the readers raise on damaged input. RecursionError: a tar of nothing but nested headers;
 # MemoryError: an xz header that asks for gigabytes of dictionary.
@@ -250,12 +252,10 @@ def tar_members(
 
 def open_packed(path: Path, start: bytes) -> IO[bytes]:
     """Open a file that may be packed by gzip, bzip2 or xz, at its unpacked bytes."""
-    if start.startswith(_GZIP_START):
-        return cast("IO[bytes]", gzip.open(path, "rb"))
-    if start.startswith(_BZIP2_START):
-        return cast("IO[bytes]", bz2.open(path, "rb"))
-    if start.startswith(_XZ_START):
-        return cast("IO[bytes]", lzma.open(path, "rb"))
+    for known, opener in ((_GZIP_START, gzip.open), (_BZIP2_START, bz2.open), (_XZ_START, lzma.open)):
+        if start.startswith(known):
+            # They read headers of 512 bytes by several calls in Python each; a buffer does it in C.
+            return io.BufferedReader(cast("io.RawIOBase", opener(path, "rb")), _BUFFER_BYTES)
     return path.open("rb")
 
 

@@ -27,6 +27,7 @@ import numpy as np
 from ferflow.data.decoding.decode_worker import HEAD
 from ferflow.data.decoding.picture_header import BadImageError
 from ferflow.data.decoding.pictures import FULL_PIXELS, Picture
+from ferflow.labels import IMAGE_SIZE
 
 # Of a process: bytes above what it has when it starts, and seconds for a picture.
 MEMORY, SECONDS = 1 << 30, 20.0
@@ -156,6 +157,7 @@ class _Worker:
         # What native libraries print of a picture is in the answer, or nothing to its reader.
         self._process = subprocess.Popen(
             command,
+            bufsize=0,  # Messages are whole.
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -173,19 +175,17 @@ class _Worker:
         Raises:
             _Lost: The process ended, or took too long and was ended.
         """
-        assert self._process.stdin is not None  # noqa: S101 (for the type checker)
         head = json.dumps(request | {"sizes": [len(content) for content in contents]}).encode()
         is_done, is_late = threading.Event(), threading.Event()
         watch = partial(self._end_when_late, is_done, is_late, seconds, patience)
         threading.Thread(target=watch, name="decode-watch", daemon=True).start()
         try:
-            self._process.stdin.write(HEAD.pack(len(head)) + head)
-            for content in contents:
-                self._process.stdin.write(content)
-            self._process.stdin.flush()
+            self._write(b"".join([HEAD.pack(len(head)), head, *contents]))
             entries = json.loads(self._read(HEAD.unpack(self._read(HEAD.size))[0], _MOST_HEAD_BYTES))
-            return [self._answer(entry) for entry in entries]
-        except (OSError, EOFError, ValueError) as error:
+            if len(entries) != len(contents):
+                raise ValueError(f"{len(entries)} answers for {len(contents)} files")
+            return self._answers(entries, is_faces=bool(request["faces"]))
+        except (OSError, EOFError, ValueError, TypeError) as error:
             is_done.set()
             self.end()
             if is_late.is_set():
@@ -230,16 +230,31 @@ class _Worker:
                     stream.close()
         self._process.wait()
 
-    def _answer(self, entry: dict[str, Any]) -> Picture | BadImageError:
-        if "error" in entry:
-            return BadImageError(str(entry["error"]))
-        shape = tuple(int(side) for side in entry["shape"])
-        is_picture = len(shape) == 2 or (len(shape) == 3 and shape[2] == 3)
-        if not is_picture or min(shape) < 1 or shape[0] * shape[1] > FULL_PIXELS:
-            raise ValueError(f"a picture of shape {shape}")
-        pixels = np.empty(shape, np.uint8)
-        self._fill(pixels.data.cast("B"))
-        return Picture(pixels, int(entry["width"]), int(entry["height"]), int(entry["scale"]))
+    def _answers(self, entries: list[str | list[int]], *, is_faces: bool) -> list[Picture | BadImageError]:
+        """Why a file cannot be used, or its picture: the pixels of all of them come as one block."""
+        sizes = [0 if isinstance(entry, str) else _num_bytes(entry[:3], is_faces) for entry in entries]
+        block = np.empty(sum(sizes), np.uint8)
+        self._fill(block.data)
+        if is_faces and all(sizes):
+            faces = block.reshape(-1, IMAGE_SIZE, IMAGE_SIZE)
+            return [Picture(face, *entry[3:]) for face, entry in zip(faces, entries, strict=True)]
+        answers: list[Picture | BadImageError] = []
+        start = 0
+        for entry, size in zip(entries, sizes, strict=True):
+            if isinstance(entry, str):
+                answers.append(BadImageError(entry))
+                continue
+            height, width, channels, *facts = entry
+            pixels = block[start : start + size].reshape((height, width, channels)[: 2 + (channels > 1)])
+            answers.append(Picture(pixels, *facts))
+            start += size
+        return answers
+
+    def _write(self, content: bytes) -> None:
+        assert self._process.stdin is not None  # noqa: S101 (for the type checker)
+        left = memoryview(content)
+        while left:
+            left = left[self._process.stdin.write(left) :]
 
     def _read(self, num_bytes: int, most: int = HEAD.size) -> bytes:
         if num_bytes > most:
@@ -255,6 +270,19 @@ class _Worker:
             if not num_read:
                 raise EOFError
             target = target[num_read:]
+
+
+def _num_bytes(shape: Sequence[int], is_face: bool) -> int:
+    """Of a picture of (height, width, channels).
+
+    Raises:
+        ValueError: A process that works as it should gives no such picture.
+    """
+    height, width, channels = shape
+    is_right = (height, width, channels) == (IMAGE_SIZE, IMAGE_SIZE, 1) if is_face else channels in (1, 3)
+    if not is_right or min(shape) < 1 or height * width > FULL_PIXELS:
+        raise ValueError(f"a picture of shape {tuple(shape)}")
+    return height * width * channels
 
 
 def _end_all(workers: list[_Worker]) -> None:

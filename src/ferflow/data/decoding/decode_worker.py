@@ -1,8 +1,8 @@
 """The process in the box: pictures in by standard input, pixels out by standard output, within limits.
 
 A message is the length of its JSON head (4 bytes), the head, and bytes. The head of a request names what is
-wanted, the bounds, and the lengths of the files that follow; the head of an answer has an entry a file: its
-shape, or why it cannot be used; the pixels follow. Nothing is unpickled on either side.
+wanted, the bounds, and the lengths of the files that follow; the head of an answer has an entry a file: six
+numbers of its picture, or why it cannot be used; all pixels follow. Nothing is unpickled on either side.
 """
 
 from __future__ import annotations
@@ -10,15 +10,18 @@ from __future__ import annotations
 import json
 import struct
 import sys
+from itertools import accumulate
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from ferflow.data.decoding.picture_header import BadImageError
 from ferflow.data.decoding.pictures import decode_picture
 from ferflow.data.images import to_grey_face
-from ferflow.data.store import Images
+
+if TYPE_CHECKING:
+    from ferflow.data.store import Images
 
 HEAD = struct.Struct(">I")
 
@@ -42,28 +45,29 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     """Answer requests until there are no more."""
     while len(length := requests.read(HEAD.size)) == HEAD.size:
         request: dict[str, Any] = json.loads(requests.read(HEAD.unpack(length)[0]))
-        files = [requests.read(size) for size in request["sizes"]]
-        decoded = [_decoded(content, request) for content in files]
+        files = requests.read(sum(request["sizes"]))
+        ends = list(accumulate(request["sizes"]))
+        starts = [0, *ends[:-1]]
+        decoded = [_decoded(files[start:end], request) for start, end in zip(starts, ends, strict=True)]
         head = json.dumps([entry for entry, _ in decoded]).encode()
-        answers.write(HEAD.pack(len(head)) + head)
-        for _, pixels in decoded:
-            if pixels is not None:
-                answers.write(np.ascontiguousarray(pixels).data)
+        pixels = (np.ascontiguousarray(found).data for _, found in decoded if found is not None)
+        answers.write(b"".join([HEAD.pack(len(head)), head, *pixels]))
         answers.flush()
 
 
-def _decoded(content: bytes, request: dict[str, Any]) -> tuple[dict[str, Any], Images | None]:
+def _decoded(content: bytes, request: dict[str, Any]) -> tuple[str | list[int], Images | None]:
+    """Height, width and channels of the pixels, width, height and scale of the picture, and the pixels."""
     try:
         picture = decode_picture(
             content, max_pixels=request["max_pixels"], limit=request["limit"], by_opencv=True
         )
         pixels = to_grey_face(picture.pixels) if request["faces"] else picture.pixels
     except BadImageError as error:
-        return {"error": str(error)}, None
+        return str(error), None
     except MemoryError:
-        return {"error": "needs more memory to decode than the limit; make it smaller"}, None
-    entry = {"shape": pixels.shape, "width": picture.width, "height": picture.height, "scale": picture.scale}
-    return entry, pixels
+        return "needs more memory to decode than the limit; make it smaller", None
+    height, width, *channels = pixels.shape
+    return [height, width, *(channels or [1]), picture.width, picture.height, picture.scale], pixels
 
 
 def main() -> None:

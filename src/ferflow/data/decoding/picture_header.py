@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ferflow.data.decoding.tiff import TiffError, orientation_of, read_tags
 
@@ -65,8 +65,7 @@ class BadImageError(Exception):
     """An image file cannot be used; the message is the reason, without the file's name."""
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(NamedTuple):
     """What a file claims.
 
     Attributes:

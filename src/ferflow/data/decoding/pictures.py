@@ -19,10 +19,11 @@ from PIL import Image, ImageOps, features
 from ferflow import heavy
 from ferflow.data.decoding.picture_header import BadImageError, Header, read_header
 from ferflow.data.decoding.png_rows import has_all_rows
-from ferflow.data.store import Images
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
+
+    from ferflow.data.store import Images  # which imports what a process of the box has no use for
 
 # A larger picture is reduced by 2, 4 or 8 so that it stays below: a face that the detector can find in it
 # has more than the 48 px of the network even then. A JPEG is reduced while it is decoded: it spares memory.

@@ -126,7 +126,7 @@ def _usable(members: Iterable[Member], gathered: _Gathered) -> Iterator[Member]:
         elif has_no_ending(name) and not starts_as_image(member.content):
             gathered.no_images.append(name)
         else:
-            yield replace(member, name=name)
+            yield Member(name, member.content)
 
 
 def _decoded(
