@@ -15,6 +15,7 @@ def test_check_params_accepts_the_sample(sample_values):
     found = check_params(sample_values, origin="params.yaml").model_dump()
     # Options of entries that have a default value need not be in the file.
     optional = {
+        "download": {"image_column": None, "label_column": None},
         "model": {"mobilenet_width": 1.0},
         "augment": {"cutmix": 0.0, "grid_mask": 0.0, "grid_mask_kept": 0.6},
     }

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ferflow import model, path_hook
+from ferflow.data import origins
 from ferflow.data.faces.detector_at_hand import describe_detector
 from ferflow.errors import FerflowError
 from ferflow.params import Params, load_params
@@ -105,8 +106,7 @@ def needed_bytes(params: Params | None) -> int:
     if params is not None:
         num_parameters = _num_parameters(params) or num_parameters
         slots = _SLOTS[params.train.optimizer]
-        if params.download.source == "sample":
-            num_images = params.download.sample_images
+        num_images = getattr(params.download.source_options, "sample_images", num_images)
     network = 4 * num_parameters  # float32
     # Weights as they are, their best so far, and what the optimizer keeps.
     checkpoint = network * (2 + slots)
@@ -214,18 +214,14 @@ def tool_beside(name: str) -> Path | None:
 
 def _check_data(params: Params) -> Check:
     source, path = params.download.source, params.download.path
-    if source in ("archive", "csv"):
+    needs = origins.REGISTRY.get(source).needs
+    if needs is not None and importlib.util.find_spec(needs) is None:
+        cure = f"install {needs}, or set download.source to another one"
+        return Check("data", False, f"{needs} is not installed", cure)
+    if path is not None:
         cure = f"put the file there, or mend download.path in params.yaml (source {source})"
-        return Check("data", Path(str(path)).exists(), f"{source} {path}", cure)
-    if source == "kaggle":
-        try:
-            version = importlib.metadata.version("kagglehub")
-        except importlib.metadata.PackageNotFoundError:
-            return Check(
-                "data", False, "kagglehub is not installed", "install ferflow[kaggle], or use source archive"
-            )
-        return Check("data", True, f"kaggle, by kagglehub {version}; needs the network")
-    return Check("data", True, f"sample of {params.download.sample_images:,} drawn faces, made here")
+        return Check("data", Path(path).exists(), f"{source} {path}", cure)
+    return Check("data", True, f"{source}: {origins.REGISTRY.summary(source)}")
 
 
 def _check_detector(params: Params) -> Check:

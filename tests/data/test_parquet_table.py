@@ -170,3 +170,15 @@ def test_source_archive_names_the_source_that_reads_it(tmp_path, bounds):
     path = write(tmp_path / "x.parquet", TABLES["struct"])
     with pytest.raises(SourceError, match=r"is a Parquet table.*download\.source csv"):
         read_source(bounds(path, source="archive"), seed=1)
+
+
+@pytest.mark.parametrize("label", ["feeling", "emotion"])
+def test_source_parquet_takes_images_and_labels_by_the_names_of_their_columns(label, tmp_path, bounds):
+    other = {"image": [{"bytes": b"thumbnail", "path": None}] * 21, "label": ["no"] * 21}
+    columns = {**other, "photo": PICTURES, label: [CSV_EMOTIONS[n // 3] for n in range(21)], "split": SPLITS}
+    path = write(tmp_path / "fer.parquet", columns)
+    options = {"image_column": "photo", "label_column": label}
+    content = read_source(bounds(path, source="parquet", **options), seed=1)
+    assert found_in(content.table) == EXPECTED
+    with pytest.raises(DataError, match=r"fer\.parquet: has no column 'pic'; name one that it has: image, "):
+        read_source(bounds(path, source="parquet", **options | {"image_column": "pic"}), seed=1)

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from ferflow.labels import IMAGE_SIZE
-from ferflow.params.section import PathText, PositiveInt, Section, Sha256, Share
+from ferflow.params.entries import OpenSection, registry
+from ferflow.params.section import PathText, PositiveInt, Sha256, Share
 
 
-class DownloadParams(Section):
+class DownloadParams(OpenSection):
     """Where the images and the face detector come from, and what is too much or too bad."""
 
-    source: Literal["sample", "archive", "csv", "kaggle"]
+    packages: ClassVar = ("ferflow.data.origins",)
+
+    source: str
     path: PathText | None
     votes: PathText | None
     map: list[str]
     sha256: Sha256 | None
     detector: PathText
-    sample_images: Annotated[int, Field(ge=140, le=100_000)]
     max_bad_share: Share
     max_members: PositiveInt
     max_member_bytes: PositiveInt
@@ -39,13 +41,14 @@ class DownloadParams(Section):
 
     @model_validator(mode="after")
     def _path_fits_source(self) -> Self:
-        if self.source in ("archive", "csv") and not self.path:
+        sources = registry(self.packages[0])
+        has_path = sources.get(self.source).has_path
+        if has_path and not self.path:
             raise ValueError(f"path is null, but source {self.source} needs the path of the {self.source}")
-        if self.source in ("sample", "kaggle") and self.path is not None:
-            raise ValueError(
-                f"path is {self.path!r}, but source {self.source} has none; set source archive or csv"
-            )
-        if self.source in ("sample", "kaggle") and self.sha256 is not None:
+        if not has_path and self.path is not None:
+            others = " or ".join(name for name, entry in sources.entries().items() if entry.has_path)
+            raise ValueError(f"path is {self.path!r}, but source {self.source} has none; set source {others}")
+        if not has_path and self.sha256 is not None:
             raise ValueError(f"sha256 is set, but source {self.source} has no file to check; set it to null")
         if self.votes is not None and self.source != "csv":
             raise ValueError(
@@ -53,3 +56,8 @@ class DownloadParams(Section):
                 f"and source {self.source} has none; set source csv with path to fer2013.csv, or votes null"
             )
         return self
+
+    @property
+    def source_options(self) -> Any:
+        """The keys that the source reads."""
+        return self.options(registry(self.packages[0]).get(self.source).options)

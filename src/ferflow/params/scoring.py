@@ -14,23 +14,23 @@ from ferflow.params.evaluate import EvaluateParams
 from ferflow.params.reading import load_params
 from ferflow.paths import PARAMS
 
-_DOWNLOAD = DownloadParams(
-    source="kaggle",
-    path=None,
-    votes=None,
-    map=[],
-    sha256=None,
-    detector="auto",
-    sample_images=1400,
-    max_bad_share=0.001,
-    max_members=200_000,
-    max_member_bytes=16_777_216,
-    max_total_bytes=2_147_483_648,
-    max_ratio=100.0,
-    max_image_pixels=200_000_000,
-    fetch_attempts=3,
-    fetch_timeout=30.0,
-)
+_DOWNLOAD: dict[str, object] = {
+    "source": "kaggle",
+    "path": None,
+    "votes": None,
+    "map": [],
+    "sha256": None,
+    "detector": "auto",
+    "sample_images": 1400,
+    "max_bad_share": 0.001,
+    "max_members": 200_000,
+    "max_member_bytes": 16_777_216,
+    "max_total_bytes": 2_147_483_648,
+    "max_ratio": 100.0,
+    "max_image_pixels": 200_000_000,
+    "fetch_attempts": 3,
+    "fetch_timeout": 30.0,
+}
 _EVALUATE = EvaluateParams(
     batch_size=256, test_time_augmentation="ten_crop", confidence_level=0.95, calibration_bins=15
 )
@@ -50,6 +50,6 @@ def scoring_params(path: Path) -> ScoringParams:
         ParamsError: The file is missing and has another name, or cannot be used.
     """
     if path == PARAMS and not path.exists():
-        return ScoringParams(_DOWNLOAD, _EVALUATE)
+        return ScoringParams(DownloadParams.model_validate(_DOWNLOAD), _EVALUATE)
     values = load_params(path)
     return ScoringParams(values.download, values.evaluate)

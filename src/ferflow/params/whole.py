@@ -29,7 +29,7 @@ class Params(Section):
 
     profile: str
     seed: Annotated[int, Field(ge=0, lt=2**31)]
-    download: DownloadParams
+    download: SerializeAsAny[DownloadParams]
     face_filter: FaceFilterParams
     split: SplitParams
     model: SerializeAsAny[ModelParams]

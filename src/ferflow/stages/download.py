@@ -76,7 +76,7 @@ def run(params: DownloadParams, *, seed: int, output_dir: Path, report_path: Pat
     check_path(params)
     detector = load_detector(params.detector, attempts=params.fetch_attempts, timeout=params.fetch_timeout)
     content = read_source(params, seed=seed)
-    origin = str(params.path) if params.source in ("archive", "csv") else f"source {params.source}"
+    origin = params.path or f"source {params.source}"
     check_bad_share(content, max_bad_share=params.max_bad_share, origin=origin)
     counts = count_images(content.table)
     check_classes(counts, origin=origin)

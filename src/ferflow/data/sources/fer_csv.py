@@ -72,7 +72,7 @@ def _read_rows(table: Table, stream: io.TextIOWrapper) -> Iterator[CsvRow]:
     reader = csv.reader(itertools.chain([header_line], lines), delimiter=find_separator(header_line))
     number = 0
     try:
-        columns = find_columns(path, next(reader))
+        columns = find_columns(path, next(reader), table.named)
         table.columns = columns
         for cells in reader:
             check_count(path, reader.line_num, table.bounds)

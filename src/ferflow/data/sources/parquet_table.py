@@ -138,7 +138,7 @@ def _rows_of(table: Table, file: _File, count: _Count) -> Iterator[CsvRow]:
         ) from error
     try:
         with parquet.ParquetFile(file.path) as content:
-            columns = find_columns(file.path, content.schema_arrow.names)
+            columns = find_columns(file.path, content.schema_arrow.names, table.named)
             table.columns = columns
             used = _used(columns)
             largest = _check_claims(

@@ -1,25 +1,17 @@
-"""The four places that images come from, each read into the same table.
+"""Images of any source, read into the same table; each source is a file in `data/origins/`.
 
-`archive` (zip, tar.* or folder), `csv` (`fer2013.csv`), `kaggle` (the archive that kagglehub
-fetches) and `sample` (drawn, see `ferflow.data.drawn.sample`). An image that cannot be used is listed
-with its reason; how many of them are too many is the stage's decision.
+An image that cannot be used is listed with its reason; how many of them are too many is the stage's decision.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
-import tempfile
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ferflow import heavy
-from ferflow.data.drawn.sample import draw_sample
+from ferflow.data import origins
 from ferflow.data.fer_plus import votes_of_rows
 from ferflow.data.sources.class_names import parse_map
 from ferflow.data.sources.path_labels import Layout, Place
@@ -31,8 +23,6 @@ from ferflow.errors import SourceError
 from ferflow.files import sha256_of
 from ferflow.labels import IMAGE_SIZE
 from ferflow.params import DownloadParams
-
-KAGGLE_DATA_SET = "msambare/fer2013"
 
 
 @dataclass(frozen=True)
@@ -65,16 +55,11 @@ def read_source(params: DownloadParams, *, seed: int) -> SourceContent:
         SourceError: The source is missing, damaged, refused, or not the one of `download.sha256`.
         DataError: The layout or the columns of the source are not those of FER-2013.
     """
-    if params.source == "sample":
-        return SourceContent(draw_sample(params.sample_images, seed=seed), ())
-    if params.source == "kaggle":
-        return _read_kaggle(params)
-    check_path(params)
-    path = Path(params.path or "")
-    _check_sha256(path, params.sha256)
-    if params.source == "csv":
-        return _read_csv(path, params)
-    return read_archive(path, params)
+    entry = origins.REGISTRY.get(params.source)
+    if entry.has_path:
+        check_path(params)
+        _check_sha256(Path(params.path or ""), params.sha256)
+    return entry.read(params, params.source_options, seed)
 
 
 def check_path(params: DownloadParams) -> None:
@@ -108,9 +93,20 @@ def read_archive(path: Path, params: DownloadParams) -> SourceContent:
     return SourceContent(_table(found.places, found.faces), found.bad_images, found.layout)
 
 
-def _read_csv(path: Path, params: DownloadParams) -> SourceContent:
+def read_rows(path: Path, params: DownloadParams, *, named: Mapping[str, str] | None = None) -> SourceContent:
+    """Read a table.
+
+    Args:
+        path: Of the file, or of a folder of Parquet files.
+        params: Bounds and map.
+        named: `emotion` or `pixels` to the name of its column; the others are found by the usual names.
+
+    Raises:
+        SourceError: It is missing, damaged or over a bound.
+        DataError: A column is missing, or its labels cannot be told.
+    """
     mapping = parse_map(params.map, option=Wording().key)
-    found = read_table(path, params, mapping=mapping, wording=Wording(), cut=None)
+    found = read_table(path, params, mapping=mapping, wording=Wording(), cut=None, named=named)
     table = _table(found.places, found.faces)
     if params.votes is not None:
         num_rows = len(table) + len(found.bad_images) + len(found.layout.left_out)
@@ -120,46 +116,6 @@ def _read_csv(path: Path, params: DownloadParams) -> SourceContent:
         )
         table = table.with_column("votes", votes)
     return SourceContent(table, found.bad_images, found.layout)
-
-
-def _read_kaggle(params: DownloadParams) -> SourceContent:
-    """Fetch from Kaggle into a private folder, read it as any folder, and remove it.
-
-    kagglehub unpacks archives with `extractall`: what that writes must not matter to anyone.
-    It prints to stdout, which is kept for results.
-    """
-    with tempfile.TemporaryDirectory(prefix="ferflow-kaggle-") as folder:
-        with contextlib.redirect_stdout(sys.stderr):
-            fetched = _fetch_from_kaggle(Path(folder) / "data")
-        return read_archive(fetched, params)
-
-
-def _fetch_from_kaggle(folder: Path) -> Path:
-    try:
-        kagglehub = heavy.kagglehub
-    except ImportError as error:
-        raise SourceError(
-            f"download.source kaggle needs the package kagglehub ({error}); "
-            "install ferflow[kaggle], or fetch the archive by hand and use download.source archive"
-        ) from error
-    try:
-        return Path(kagglehub.dataset_download(KAGGLE_DATA_SET, output_dir=os.fspath(folder)))
-    except (
-        OSError,  # all of requests' errors and the disk's
-        ValueError,
-        zipfile.BadZipFile,
-        kagglehub.exceptions.UnauthenticatedError,
-        kagglehub.exceptions.CredentialError,
-        kagglehub.exceptions.DataCorruptionError,
-        kagglehub.exceptions.NotFoundError,
-        kagglehub.exceptions.BackendError,
-    ) as error:
-        reason = " ".join(str(error).split())
-        raise SourceError(
-            f"download.source kaggle: {KAGGLE_DATA_SET} could not be fetched ({type(error).__name__}: "
-            f"{reason}); see the network and the credentials, or fetch the archive by hand and use "
-            "download.source archive with download.path"
-        ) from error
 
 
 def _check_sha256(path: Path, expected: str | None) -> None:

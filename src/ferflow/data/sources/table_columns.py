@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,13 +53,23 @@ def find_separator(header: str) -> str:
     return max(SEPARATORS, key=lambda separator: known[separator])
 
 
-def find_columns(path: Path, header: Sequence[str]) -> Columns:
+def find_columns(path: Path, header: Sequence[str], named: Mapping[str, str] | None = None) -> Columns:
     """Find the columns by their names.
+
+    Args:
+        path: Of the table, for errors.
+        header: The names of its columns.
+        named: `emotion` or `pixels` to the name of its column, where it is none of the usual ones.
 
     Raises:
         DataError: One is missing; says what was found, and what the file is where that is known.
     """
     names = [_plain(name) for name in header]
+    for role, name in (named or {}).items():
+        if name not in header:
+            raise DataError(f"{path}: has no column {name!r}; name one that it has: {', '.join(header)}")
+        names = ["" if known == role else known for known in names]
+        names[header.index(name)] = role
     if set(names) >= _FER_PLUS:
         raise DataError(
             f"{path}: holds the votes of FER+ and no pixels, which label the rows of fer2013.csv; set "
@@ -81,7 +91,7 @@ def find_columns(path: Path, header: Sequence[str]) -> Columns:
         emotion=emotion,
         pixels=pixels,
         usage=_first(names, _USAGE),
-        has_fer_numbers=names[emotion].startswith("emotion"),
+        has_fer_numbers=_plain(header[emotion]).startswith("emotion"),
     )
 
 

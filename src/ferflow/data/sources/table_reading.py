@@ -46,6 +46,7 @@ def read_table(
     wording: Wording,
     cut: Cut | None,
     observe: Observe | None = None,
+    named: Mapping[str, str] | None = None,
 ) -> Pictures:
     """Read all images of a table, in the order of its rows.
 
@@ -56,12 +57,13 @@ def read_table(
         wording: What messages call the map.
         cut: Finds the face in a picture; None: the picture is the face.
         observe: Called with the bytes of each encoded picture and the picture.
+        named: Columns by other names than the usual ones, as `find_columns` takes them.
 
     Raises:
         SourceError: It is missing, damaged, over a bound, or no table.
         DataError: A column is missing, or its labels cannot be told.
     """
-    table = Table(path, bounds, mapping)
+    table = Table(path, bounds, mapping, named or {})
     places: list[Place] = []
     faces: list[Images] = []
     bad: list[BadImage] = []

@@ -60,6 +60,7 @@ class Table:
     """Rows of a table, and what was learnt of it while they were read.
 
     Attributes:
+        named: Columns by other names than the usual ones.
         columns: Of the file; None before the first row.
         classes: Label as it is written to the emotion, None for what is left out.
         subsets: Usage as it is written to one of `USAGES`.
@@ -69,6 +70,7 @@ class Table:
     path: Path
     bounds: DownloadParams
     mapping: Mapping[str, str | None]
+    named: Mapping[str, str] = field(default_factory=dict)
     columns: Columns | None = None
     classes: dict[str, str | None] = field(default_factory=dict)
     subsets: dict[str, str | None] = field(default_factory=dict)
