@@ -167,3 +167,16 @@ def test_write_profile_needs_no_backup_of_a_profile(tmp_path):
     target = tmp_path / "params.yaml"
     shutil.copy(REPOSITORY / "params.yaml", target)
     assert write_profile("cpu", [], profiles=PROFILES, target=target) is None
+
+
+def test_a_key_that_may_be_left_out_is_added_at_the_end_of_its_section(tmp_path):
+    target = tmp_path / "params.yaml"
+    write_profile("cpu", ["augment.cutmix=0.5"], profiles=PROFILES, target=target)
+    assert load_params(target).augment.model_dump()["cutmix"] == 0.5
+    lines = target.read_text().splitlines()
+    place = lines.index("  cutmix: 0.5")
+    assert lines[place - 1].startswith("  mixup:")
+    assert lines[place + 1 : place + 3] == ["", "train:"]
+    change_values(target, {"model.mobilenet_width": 0.5, "augment.cutmix": 0.7})
+    assert load_params(target).model.model_dump()["mobilenet_width"] == 0.5
+    assert "  cutmix: 0.7" in target.read_text().splitlines()

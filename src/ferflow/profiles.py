@@ -16,6 +16,7 @@ from ferflow.errors import ParamsError
 from ferflow.files import atomic_file
 from ferflow.params import Params, check_params, load_params, read_yaml, whole_text
 from ferflow.params.differences import BASE, is_profile, with_key
+from ferflow.params.entries import OpenSection
 from ferflow.paths import PROFILES
 
 
@@ -53,7 +54,9 @@ def write_profile(name: str, changes: Iterable[str], *, profiles: Path, target: 
     """
     source = _find(name, profiles)
     read_yaml(source)
-    content = _commented_yaml().load(whole_text(source))
+    changes = list(changes)
+    text = _with_options(whole_text(source), [change.partition("=")[0] for change in changes])
+    content = _commented_yaml().load(text)
     for change in changes:
         _set(content, change)
     text = _checked_text(content, origin=f"profile {name} with --set")
@@ -75,7 +78,7 @@ def change_values(path: Path, values: Mapping[str, Any]) -> None:
         OutputError: It cannot be written.
     """
     load_params(path)
-    whole = _commented_yaml().load(whole_text(path))
+    whole = _commented_yaml().load(_with_options(whole_text(path), values))
     for key, value in values.items():
         place, last = _place_of(whole, key)
         if place is None:
@@ -86,6 +89,18 @@ def change_values(path: Path, values: Mapping[str, Any]) -> None:
         text = _profile_text(path, values)
     with atomic_file(path) as fresh:
         fresh.write_text(text, encoding="utf-8")
+
+
+def _with_options(text: str, keys: Iterable[str]) -> str:
+    """The text of a parameter file, with those keys that it may leave out, such as `augment.cutmix`."""
+    for key in keys:
+        section, _, last = key.partition(".")
+        field = Params.model_fields.get(section)
+        kind = field.annotation if field is not None else None
+        is_absent = _place_of(YAML(typ="safe").load(text), key)[0] is None
+        if is_absent and isinstance(kind, type) and issubclass(kind, OpenSection):
+            text = with_key(text, key, f"{last}: null") if last in kind.whole().model_fields else text
+    return text
 
 
 def _profile_text(path: Path, values: Mapping[str, Any]) -> str:
