@@ -17,7 +17,7 @@ from tests.misbehaving import MISBEHAVIOURS, misbehaving
 # Planted are a token as a user's name, a password with all that ends one too early, an option of an
 # address, a variable of the environment, and what the server shows when it sends the client elsewhere.
 _PLANTED = re.compile(
-    "Tok3n-planted|Pass[/%]|w#rd|rd[?]planted|w%23rd|Opt1on-planted|Red1rect-Secret|V4riable-planted"
+    "Tok3n-planted|Pass[/%]|w#rd|rd[?]planted|w%23rd|Opt1on-planted|Red1rect-Secret|V4riable-planted|F1le-planted"
 )
 
 # Every command that takes an address, with what it takes. `{url}` is the server's.
@@ -31,6 +31,46 @@ _COMMANDS = {
     "export": ("export",),
     "doctor": ("doctor",),
     "tune": ("tune", "--storage", "{url}"),
+}
+# Every other command of `ferflow`: an address stands where people may put one.
+_OTHER_COMMANDS = {
+    "predict": ("predict", "{url}/photo.jpg"),
+    "predict of a video": ("predict", "{url}/clip.mp4", "--json"),
+    "explain": ("explain", "{url}/photo.jpg"),
+    "ui": ("ui",),
+    "serve": ("serve", "--export", "{url}"),
+    "app": ("app", "--export", "{url}"),
+    "models": ("models", "--export", "{url}"),
+    "insight": ("insight", "--model", "{url}"),
+    "ensemble": ("ensemble", "{url}", "{url}"),
+    "download": ("download",),
+    "face-filter": ("face-filter",),
+    "split": ("split",),
+    "train": ("train",),
+    "evaluate": ("evaluate",),
+    "evaluate of a folder": ("evaluate", "--data", "{url}"),
+    "inspect": ("inspect", "{url}"),
+    "compare of files": ("compare", "{url}", "{url}"),
+    "summary": ("summary",),
+    "profile": ("profile", "sample", "--set", "download.path={url}"),
+    "model summary": ("model", "summary"),
+}
+# What asks the cluster, with the ways of being let in.
+_PIPELINES = {
+    "compile": ("compile", "--output", "compiled"),
+    "submit": ("submit", "training"),
+    "submit a sweep": ("submit", "sweep"),
+    "status": ("status",),
+    "status of a run": ("status", "f0000000-0000-4000-8000-000000000000"),
+    "retry": ("retry", "f0000000-0000-4000-8000-000000000000"),
+    "logs": ("logs", "f0000000-0000-4000-8000-000000000000"),
+    "schedules": ("schedules",),
+}
+_LET_IN = {
+    "token": "authentication: token",
+    "cookie": "authentication: cookie",
+    "headers": "authentication: headers",
+    "service_account": "authentication: service_account",
 }
 # Addresses that no library takes as it is meant.
 _ODD_ADDRESSES = {
@@ -77,12 +117,12 @@ def ferflow(server, project, monkeypatch, capfd):
         monkeypatch.setenv(f"MLFLOW_HTTP_{name}", value)
     monkeypatch.setenv("SOME_API_TOKEN", "V4riable-planted")
 
-    def run(command: tuple[str, ...], address: str) -> tuple[object, str]:
+    def run(command: tuple[str, ...], address: str, *, entry=main) -> tuple[object, str]:
         url = address.format(port=server.port)
         monkeypatch.setenv("MLFLOW_TRACKING_URI", url)
         monkeypatch.setattr(sys, "argv", ["ferflow", *(word.format(url=url) for word in command)])
         with pytest.raises(SystemExit) as ended:
-            main()
+            entry()
         printed = capfd.readouterr()
         written = "".join(
             path.read_text(encoding="utf-8", errors="replace")
@@ -91,6 +131,34 @@ def ferflow(server, project, monkeypatch, capfd):
         )
         shutil.rmtree(project / ".ferflow" / "errors", ignore_errors=True)
         return ended.value.code, f"{printed.out}\n{printed.err}\n{written}"
+
+    return run
+
+
+@pytest.fixture
+def pipelines(server, project, ferflow, monkeypatch):
+    """Run a command of the pipelines with one way of being let in; returns as `ferflow` does."""
+    from pipelines.cli import main as entry
+    from pipelines.settings import CONFIG
+
+    for name in ("KFP_TOKEN", "KFP_COOKIE", "IAP_HEADER"):
+        monkeypatch.setenv(name, "V4riable-planted-0123")
+    (project / "token").write_text("F1le-planted-0123\n", encoding="utf-8")
+
+    def run(command: tuple[str, ...], let_in: str) -> tuple[object, str]:
+        text = CONFIG.read_text(encoding="utf-8")
+        for before, after in (
+            ("http://localhost:8080", f"http://127.0.0.1:{server.port}"),
+            ("authentication: none", _LET_IN[let_in]),
+            ("headers: {}", "headers: {Proxy-Authorization: IAP_HEADER}"),
+            ("/var/run/secrets/kubeflow/pipelines/token", str(project / "token")),
+        ):
+            assert before in text
+            text = text.replace(before, after, 1)
+        (project / "cluster.yaml").write_text(text, encoding="utf-8")
+        (project / "token").write_text("F1le-planted-0123\n", encoding="utf-8")
+        code, told = ferflow((*command, "--config", "cluster.yaml"), _PLAIN, entry=entry)
+        return code, told.replace("F1le-planted-0123\n", "", 1)  # the file itself
 
     return run
 
@@ -121,6 +189,49 @@ def test_no_command_shows_a_secret(name, server, ferflow):
     for mode in ("it fails and shows the request", "other types", "a loop of redirects"):
         server.mode = mode
         _check(*ferflow(_COMMANDS[name], _PLAIN))
+
+
+@pytest.mark.parametrize("name", _OTHER_COMMANDS)
+def test_no_other_command_shows_a_secret(name, server, ferflow):
+    server.mode = "it fails and shows the request"
+    _check(*ferflow(_OTHER_COMMANDS[name], _PLAIN))
+
+
+@pytest.mark.parametrize("name", _PIPELINES)
+def test_no_command_of_the_pipelines_shows_a_secret(name, server, pipelines):
+    before = server.num_asked
+    for mode, let_in in zip(("it fails and shows the request", "no JSON"), ("token", "headers"), strict=True):
+        server.mode = mode
+        _check(*pipelines(_PIPELINES[name], let_in))
+    assert name == "compile" or server.num_asked > before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", MISBEHAVIOURS)
+def test_no_command_shows_a_secret_however_the_server_misbehaves(mode, server, ferflow, pipelines):
+    server.mode = mode
+    for command in (*_COMMANDS.values(), *_OTHER_COMMANDS.values()):
+        _check(*ferflow(command, _PLAIN))
+    for number, command in enumerate(_PIPELINES.values()):
+        _check(*pipelines(command, list(_LET_IN)[number % len(_LET_IN)]))
+
+
+def test_every_command_is_among_them():
+    from ferflow.cli.app import app
+    from pipelines.cli import app as cluster
+
+    def names(group, *above):
+        for command in group.registered_commands:
+            yield " ".join([*above, command.name or command.callback.__name__.replace("_", "-")])
+        for inner in group.registered_groups:
+            yield from names(inner.typer_instance, *above, *([inner.name] if inner.name else []))
+
+    tried = [" ".join(command) for command in (*_COMMANDS.values(), *_OTHER_COMMANDS.values())]
+    missing = {name for name in names(app) if not any(text.startswith(name) for text in tried)}
+    assert missing == {"pipeline"}  # the commands of the pipelines under another name
+    tried = [" ".join(command) for command in _PIPELINES.values()]
+    missing = {name for name in names(cluster) if not any(text.startswith(name) for text in tried)}
+    assert missing == {"run"}  # it takes no address: the stages that it runs are tried by themselves
 
 
 def test_there_are_25_ways_to_misbehave_and_the_server_shows_what_it_is_sent(server):

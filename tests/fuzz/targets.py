@@ -24,6 +24,7 @@ from ferflow.data.decoding.picture_header import BadImageError
 from ferflow.data.decoding.pictures import read_frames
 from ferflow.data.images import decode_image
 from ferflow.data.sources.fer_csv import read_fer_csv
+from ferflow.data.sources.parquet_table import parquet_rows
 from ferflow.data.sources.reading_errors import Wording
 from ferflow.data.sources.table_rows import Table
 from ferflow.data.store import read_arrays, read_csv, write_arrays
@@ -66,6 +67,11 @@ def _read_archive(content: bytes, folder: Path) -> object:
 def _read_csv_source(content: bytes, folder: Path) -> object:
     (folder / "data.csv").write_bytes(content)
     return [row.number for row in read_fer_csv(Table(folder / "data.csv", BOUNDS, {}), wording=Wording())]
+
+
+def _read_parquet(content: bytes, folder: Path) -> object:
+    (folder / "data.parquet").write_bytes(content)
+    return [row.number for row in parquet_rows(Table(folder / "data.parquet", BOUNDS, {}))]
 
 
 def _read_arrays(content: bytes, folder: Path) -> object:
@@ -149,6 +155,22 @@ def _csvs(_: Path) -> list[bytes]:
     ]
 
 
+def _parquets(folder: Path) -> list[bytes]:
+    import pyarrow
+    from pyarrow import parquet
+
+    pixels = [face(number).ravel().tolist() for number in range(3)]
+    pictures = [{"bytes": encoded(face(number), ".png"), "path": "a.png"} for number in range(3)]
+    names = {"huggingface": '{"info": {"features": {"label": {"names": ["sad", "happy", "angry"]}}}}'}
+    found = []
+    for column, packing in ((pixels, "snappy"), ([str(row) for row in pixels], "none"), (pictures, "zstd")):
+        name = "image" if column is pictures else "pixels"
+        table = pyarrow.table({"label": [0, 1, 2], name: column}).replace_schema_metadata(names)
+        parquet.write_table(table, folder / "seed.parquet", row_group_size=2, compression=packing)
+        found.append((folder / "seed.parquet").read_bytes())
+    return found
+
+
 def _arrays(folder: Path) -> list[bytes]:
     write_arrays(folder / "seed.npz", {"images": np.zeros((2, 4, 4), np.uint8)})
     return [(folder / "seed.npz").read_bytes()]
@@ -201,6 +223,7 @@ TARGETS: dict[str, Target] = {
     "tar": Target(_read_archive, _tars),
     "zip": Target(_read_archive, _zips),
     "csv": Target(_read_csv_source, _csvs),
+    "parquet": Target(_read_parquet, _parquets),
     "arrays": Target(_read_arrays, _arrays),
     "index": Target(_read_index, lambda _: [b"file,label\na.jpg,sad\nb.jpg,happy\n"]),
     "picture": Target(_read_picture, _pictures, (BadImageError,)),
