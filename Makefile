@@ -22,7 +22,7 @@ INSTALLED := $(or $(INSTALLED),$(VENV)/.installed-$(VERSION))
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro tune test test-slow test-all test-random test-jax test-versions release bench built-in fuzz mutants check docs dvc-yaml format lock clean
+.PHONY: help install repro tune test test-slow test-all test-random test-jax test-versions release notebooks bench built-in fuzz mutants check docs dvc-yaml format lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,9 @@ test-versions: install  ## Install the core with each Python that is at hand, an
 
 release: install  ## Build and check source archive and wheel of the commit, twice, into dist/ (docs/release.md)
 	$(BIN)/python -m scripts.release
+
+notebooks: install  ## Run the notebooks and compare them with their kept outputs; KEEP=1: keep those of this run
+	$(BIN)/python -m scripts.notebooks $(if $(KEEP),--keep)
 
 built-in: install  ## Pack a network as the one that comes with ferflow; WEIGHTS=models/model.keras, REPOSITORY=., TRAIN_REPORT=
 	$(BIN)/python -m benchmarks.built_in $(or $(WEIGHTS),models/model.keras) --repository $(or $(REPOSITORY),.) \

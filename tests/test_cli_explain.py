@@ -199,5 +199,11 @@ def test_evaluate_puts_the_gallery_into_the_report(folder, tmp_path):
         reports_dir=tmp_path,
     )
     assert cv2.imread(str(tmp_path / "plots" / "grad_cam.png")) is not None
+    light, dark = (
+        cv2.imread(str(tmp_path / "plots" / name)) for name in ("grad_cam.png", "grad_cam-dark.png")
+    )
+    assert light.shape == dark.shape
+    assert light[0, 0].min() > 240
+    assert dark[0, 0].max() < 60
     page = (tmp_path / "report.html").read_text()
     assert page.count('href="#evidence"') == page.count('<section id="evidence">') == 1

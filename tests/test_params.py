@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import pickle
 
 import pytest
 
@@ -183,3 +184,10 @@ def test_a_file_that_is_older_than_some_keys_is_taken_as_it_was_meant(sample_val
     del values["train"]["epochs"]
     with pytest.raises(ParamsError, match=r"train.epochs: missing; add it"):
         check_params(values, origin="params.yaml")
+
+
+def test_parameters_go_to_another_process_and_back(sample_params):
+    """As those of a sweep's trials do."""
+    again = pickle.loads(pickle.dumps(sample_params))  # noqa: S301 (our own)
+    assert again == sample_params
+    assert type(again.model) is type(sample_params.model)

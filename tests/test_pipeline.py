@@ -136,6 +136,7 @@ def test_pipeline_writes_every_promised_file(finished: Path):
         "reports/history.csv",
         "reports/history.png",
         "reports/metrics.json",
+        "reports/scores.json",
         "reports/report.html",
         "reports/dropped.png",
     ):

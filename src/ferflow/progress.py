@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from typing import TypeVar
 
 from ferflow.redaction import hide
@@ -14,20 +14,19 @@ Item = TypeVar("Item")
 _SECONDS_BETWEEN_LINES = 10.0
 
 
-def track(items: Iterable[Item], *, total: int | None, label: str) -> Generator[Item, None, None]:
+def track(
+    items: Iterable[Item], *, total: int | None, label: str, unit: str = "images"
+) -> Generator[Item, None, None]:
     """Yield the items while showing on stderr how many are done and how long the rest takes.
 
     Args:
         items: What is worked through.
         total: How many items there are; None where nobody knows, as in a compressed archive.
         label: What is being done, such as "detecting faces".
+        unit: What is counted.
     """
     if sys.stderr.isatty():
-        # Late: only a terminal has a bar, and everything imports this module.
-        from rich.console import Console
-        from rich.progress import track as rich_track
-
-        yield from rich_track(items, description=label, total=total, console=Console(stderr=True))
+        yield from _with_bar(items, total, label, unit)
         return
     started = last_line = time.monotonic()
     for done, item in enumerate(items, start=1):
@@ -37,10 +36,21 @@ def track(items: Iterable[Item], *, total: int | None, label: str) -> Generator[
             continue
         last_line = now
         if total is None:
-            say(f"{label}: {done:,} done")
+            say(f"{label}: {done:,} {unit} done")
         else:
             left = (now - started) / done * (total - done)
-            say(f"{label}: {done:,} of {total:,}, {duration(left)} left")
+            say(f"{label}: {done:,} of {total:,} {unit}, {duration(left)} left")
+
+
+def _with_bar(items: Iterable[Item], total: int | None, label: str, unit: str) -> Iterator[Item]:
+    # Late: only a terminal has a bar, and everything imports this module.
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    counted = "{task.completed:,.0f}" + ("" if total is None else f" of {total:,}") + f" {unit}"
+    columns = [TextColumn("{task.description}"), BarColumn(), TextColumn(counted), TimeRemainingColumn()]
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        yield from progress.track(items, total=total, description=label)
 
 
 def say(message: str) -> None:

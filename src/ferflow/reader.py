@@ -171,7 +171,7 @@ def cut_faces(finder: Finder, pixels: Images) -> list[tuple[Found, Images]]:
 def _read_by(network: Network) -> Read:
     def read(faces: Images, label: str | None) -> NDArray[np.float64]:
         starts = range(0, len(faces), _AT_ONCE)
-        tracked = track(starts, total=len(starts), label=label) if label else starts
+        tracked = track(starts, total=len(starts), label=label, unit="batches") if label else starts
         parts = [network.predict(faces[start : start + _AT_ONCE]) for start in tracked]
         return np.concatenate([network.predict(faces[:0]), *parts]).astype(np.float64).round(DECIMALS)
 

@@ -60,7 +60,7 @@ def test_plots_change_with_the_figures_and_take_an_absent_class(drawn, tmp_path)
 
 
 def test_plots_are_readable_pictures_without_date_or_version(drawn):
-    assert len(drawn) == 7
+    assert len(drawn) == 8  # The sheet of examples for light and for dark ground
     for name, content in drawn.items():
         picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
         assert min(picture.shape[:2]) > 400, name

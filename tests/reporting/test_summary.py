@@ -32,6 +32,10 @@ def test_summarise_gives_figures_and_where_to_look(tmp_path, sample_params):
     assert "on 1,100 without a copy in train or val" in text
     assert "12,345 parameters, best epoch 3 of 5" in text
     assert "report.html" in text
+    assert (
+        "'git add -A' and 'git commit' keep this state; then 'dvc exp run -S KEY=VALUE', 'ferflow compare'"
+        in text
+    )
     assert "drawn" not in text
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import inspect
+import re
 import signal
 import socket
 import time
@@ -28,6 +29,8 @@ from ferflow.labels import EMOTIONS
 from ferflow.serving.limits import Limits
 from ferflow.serving.metrics import Metrics, resident_bytes
 from ferflow.serving.server import HOST
+from ferflow.workflows import serve as serving
+from ferflow.workflows.serve import Answerers
 from tests.serving.malformed import malformed_uploads
 from tests.serving.pictures import photo_of
 from tests.serving.running import Gated, running, started
@@ -287,7 +290,7 @@ def test_own_pages_and_names_are_served(client):
 @pytest.mark.parametrize(
     ("method", "address", "code", "reason"),
     [
-        ("GET", "/", 404, "Not Found: GET /"),
+        ("GET", "/nothing", 404, "Not Found: GET /nothing"),
         ("GET", "/docs", 404, "Not Found"),
         ("GET", "/predict", 405, "Method Not Allowed: GET /predict"),
         ("POST", "/predict?whole=perhaps", 422, "whole is 'perhaps'"),
@@ -296,6 +299,17 @@ def test_own_pages_and_names_are_served(client):
 def test_wrong_requests_are_answered_in_words(client, method, address, code, reason):
     answer = client.request(method, address)
     assert (answer.status_code, reason in answer.json()["error"]) == (code, True)
+
+
+def test_the_root_is_a_short_page_whose_links_are_there(client):
+    page = client.get("/")
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "ferflow app" in page.text
+    linked = re.findall(r'(?:href|src)="(/[^"]*)"', page.text)
+    assert {"/page.css", "/health", "/model", "/metrics", "/openapi.json"} == set(linked)
+    for address in linked:
+        assert client.get(address).status_code == 200, address
+    assert client.get("/page.js").status_code == 404
 
 
 def test_every_answer_forbids_what_a_page_needs_not(client):
@@ -359,7 +373,8 @@ def test_listening_to_the_network_prints_a_warning(export_folder):
 def test_workers_share_a_predictor_so_that_what_it_says_is_said_once(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("FERFLOW_OFFLINE", "1")
     monkeypatch.setenv("FERFLOW_CACHE", str(tmp_path))
-    predictors = serve._predictors(None, Limits(), int8=False, workers=3, device="cpu", detector=Path("auto"))
+    answerers = Answerers(workers=3, device="cpu", detector=Path("auto"))
+    predictors = serving._open_predictors(answerers, Limits())
     assert len(predictors) == 3
     assert capsys.readouterr().err.count("face detector: OpenCV's Haar cascade") == 1
     photos = [photo_of([(40, 60, 144)]), photo_of([(280, 150, 144)])] * 3

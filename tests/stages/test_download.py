@@ -51,7 +51,7 @@ def test_download_refuses_bad_input_with_a_readable_error(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_download_writes_table_and_report(tmp_path, sample_params) -> None:
+def test_download_writes_table_and_report(tmp_path, sample_params, capsys) -> None:
     report = run(sample_params, tmp_path, source="archive", path=str(write_folder(tmp_path / "in", layout())))
 
     table = read_table(tmp_path)
@@ -60,6 +60,8 @@ def test_download_writes_table_and_report(tmp_path, sample_params) -> None:
     assert sorted(path.name for path in (tmp_path / "out" / "raw").iterdir()) == ["images.npz", "index.csv"]
     written = json.loads((tmp_path / "out" / "download.json").read_text(encoding="utf-8"))
     assert written["num_images"] == 21
+    line = "read 21 images (archive): Training 7, PublicTest 7, PrivateTest 7; detector haar"
+    assert line in capsys.readouterr().err
     assert written["bad_images"] == []
     assert (written["detector"], written["detector_sha256"]) == ("haar", None)
 

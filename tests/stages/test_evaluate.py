@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -149,6 +150,7 @@ def test_evaluate_writes_figures_predictions_plots_and_page(evaluated):
         "confusion_matrix.png",
         "coverage.csv",
         "coverage.png",
+        "examples-dark.png",
         "examples.png",
         "per_class.png",
         "reliability.png",
@@ -236,7 +238,7 @@ def test_evaluate_twice_gives_the_same_bytes(evaluated, run, tmp_path):
     first, second = evaluated / "reports", run()
     files = [path.relative_to(first) for path in first.rglob("*") if path.is_file()]
 
-    assert len(files) == 13
+    assert len(files) == 15
     assert [name for name in files if (first / name).read_bytes() != (second / name).read_bytes()] == []
 
 
@@ -293,7 +295,22 @@ def test_evaluate_with_every_image_leaked_has_no_leak_free_figures(run, tmp_path
     assert leak_free == {**dict.fromkeys(SCORES), "num_images": 0, "ece_calibrated": None}
     assert abstention["accuracy_at_coverage"]["0.9"] is None
     assert abstention["by_accuracy"]["0.9"]["accuracy"] is None
-    assert "every test image is leaked" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "every test image is leaked" in said
+    assert re.search(
+        r"^scored 14 test images: \d+\.\d% right; 0 of them without a copy in train or val$", said, re.M
+    )
+
+
+def test_what_is_compared_first_is_a_short_table_with_the_headline_first(run, tmp_path):
+    write_split(tmp_path / "split", num_images=36, classes=[0, 2, 3, 4, 5, 6])
+    folder = run()
+    scores, metrics = (json.loads((folder / name).read_text()) for name in ("scores.json", "metrics.json"))
+    flat = [*(key for key in scores if key != "recall"), *(f"recall.{name}" for name in scores["recall"])]
+    assert sorted(flat)[:2] == ["accuracy", "accuracy_leak_free"]  # As DVC sorts its rows.
+    assert len(flat) <= 20
+    assert scores["accuracy_leak_free"] == metrics["leak_free"]["accuracy"]
+    assert scores["recall"]["happy"] == metrics["per_class"]["happy"]["recall"]
 
 
 def test_evaluate_of_an_empty_test_subset_names_the_keys(run, tmp_path):

@@ -113,6 +113,16 @@ def test_run_shows_each_dropped_image_on_the_sheet(
     assert np.count_nonzero(sheet == 7) >= (3 * IMAGE_SIZE) ** 2  # the constant image, enlarged
 
 
+def test_run_ends_with_one_line_of_counts(
+    filter_params: FaceFilterParams, folders: dict[str, Path], capsys
+) -> None:
+    report = run(filter_params, **folders)
+    dropped = sum(report.dropped_by_reason.values())
+    why = f"1 constant, {dropped - 1} no face"
+    line = f"kept {15 - dropped} of 15 images, dropped {dropped} ({why}); detector haar"
+    assert line in capsys.readouterr().err
+
+
 def test_run_writes_the_same_bytes_again(filter_params: FaceFilterParams, folders: dict[str, Path]) -> None:
     run(filter_params, **folders)
     first = contents(folders)

@@ -126,6 +126,8 @@ def test_split_reports_before_and_after_the_face_filter(run, tmp_path, table):
     assert report.table_1["before_filter"]["angry"] == {"train": 24, "test": 6, "total": 30}
     assert report.table_1["after_filter"]["angry"] == {"train": 24, "test": 5, "total": 29}
     assert json.loads((tmp_path / "reports" / "data.json").read_text()) == dataclasses.asdict(report)
+    sizes = ", ".join(f"{name} {report.subsets[name]['all']}" for name in ("train", "val", "test"))
+    assert report.line() == f"split by scheme paper: {sizes}; 2 test images have a copy in train or val"
 
 
 def test_split_drops_what_the_options_name(run, tmp_path, table):

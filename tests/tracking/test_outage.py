@@ -188,7 +188,7 @@ def test_the_run_says_where_it_comes_from(story: Story, only_run: Any):
 
 
 def test_the_run_holds_every_parameter_and_figure(only_run: Any):
-    assert only_run.info.run_name == "sample resnet_v2 48px sgd 0.05"
+    assert only_run.info.run_name.startswith("sample resnet_v2 48px sgd 0.05 ")
     params, metrics = only_run.data.params, only_run.data.metrics
     assert params["train.epochs"] == str(_EPOCHS)
     assert params["evaluate.test_time_augmentation"] == "none"

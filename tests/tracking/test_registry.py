@@ -16,7 +16,7 @@ from ferflow.errors import TrackingError
 from ferflow.model.views import NUM_VIEWS as VIEWS_OF_THE_NETWORK
 from ferflow.tracking import names, tracked_run
 from ferflow.tracking.registry import aliases, registry
-from ferflow.tracking.registry.aliases import rollback, versions
+from ferflow.tracking.registry.aliases import rollback, version_table, versions
 from ferflow.tracking.registry.gate import Rules
 from ferflow.tracking.registry.registry import register
 from ferflow.tracking.store import client as store_client
@@ -344,11 +344,26 @@ def test_the_command_line_registers_lists_and_rolls_back(client, store, embedded
     assert done.startswith(f"run full ({full.run_id[:8]}) registered as version 2\nVersion 2 becomes")
     assert done.endswith("champion: version 2\n")
     listed = _ferflow("registry", "list")
-    assert re.search(r"2 +champion +\w{8} +0\.821429 +5\.39876e-09 +better", listed)
+    assert re.search(r"2 +champion +\w{8} +82\.1% +<0\.001 +better", listed)
     assert _ferflow("registry", "rollback") == "champion: version 1 (was version 2)\n"
 
 
-@pytest.mark.parametrize("command", ["compare", "register x", "registry list", "registry rollback"])
+def test_a_version_that_the_gate_refused_is_not_called_challenger(client, store):
+    tags = {"gate.decision": "worse", "gate.accuracy": "0.61234", "gate.p_value": "0.03"}
+    for decision, number in (("worse", "1"), ("a class below the floor", "2"), ("equal", "3")):
+        register(client, store("medium", digest=number * 64), RULES)
+        for name, value in (tags | {"gate.decision": decision}).items():
+            client.set_model_version_tag(names.REGISTERED_MODEL, number, name, value)
+        client.set_registered_model_alias(names.REGISTERED_MODEL, names.CHALLENGER, number)
+        line = next(
+            line for line in version_table(client).splitlines() if line.lstrip().startswith(f"{number} ")
+        )
+        assert re.search(r"61\.2% +0\.030", line), line
+        assert ("challenger" in line) is (decision == "equal"), line
+        assert ("refused" in line) is (decision != "equal"), line
+
+
+@pytest.mark.parametrize("command", ["compare", "runs", "register x", "registry list", "registry rollback"])
 def test_a_folder_without_a_store_is_left_as_it_is(command, tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.chdir(tmp_path)

@@ -35,6 +35,7 @@ def _display(plan, study, **changes):
 def test_each_trial_that_ends_is_a_line(plan, capsys):
     run(plan(trials=4))
     lines = capsys.readouterr().err.splitlines()
+    assert lines.pop(0).startswith("trial 0 is the parameter file's own setting: learning_rate 0.05")
     assert [" ".join(line.split()[:2]) for line in lines] == [f"trial {number}" for number in range(4)]
     assert lines[-1].endswith("4 of 4, best 0.8835")
 

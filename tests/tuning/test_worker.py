@@ -38,6 +38,13 @@ def test_a_worse_trial_is_pruned_but_never_the_own_setting(reports):
     assert [own.epoch(epoch, 0.1) for epoch in (1, 2, 3)] == [True, True, True]
 
 
+def test_a_trial_that_got_to_its_last_epoch_is_not_pruned_there(reports):
+    _, good, bad = reports
+    bad.last_planned = 2
+    assert [good.epoch(epoch, 0.9) for epoch in (1, 2)] == [True, True]
+    assert [bad.epoch(epoch, 0.2) for epoch in (1, 2)] == [True, True]
+
+
 def test_an_epoch_that_was_reported_is_not_reported_again(reports):
     _, good, _ = reports
     good.epoch(1, 0.5)

@@ -50,6 +50,8 @@ COMMANDS = {
         "Put runs beside each other: parameters that differ, figures with intervals, which one is better.",
     ),
     "ui": Command("registry", "Open MLflow's own pages on the store, for this machine alone, until Ctrl-C."),
+    "runs": Command("runs", "List the runs that were trained, newest last."),
+    "watch": Command("watch", "Show the curves of what runs here, until it ends or until Ctrl-C."),
     "registry": Command("registry", "Look at the registered versions, and take a promotion back."),
     "tune": Command(
         "tune",

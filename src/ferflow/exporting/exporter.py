@@ -249,7 +249,9 @@ def _answers_of_onnx(
     batches = range(0, len(images), _BATCH)
 
     def answers() -> Iterator[NDArray[np.float32]]:
-        for start in track(batches, total=len(batches), label=f"answers of {MODELS[precision]}"):
+        for start in track(
+            batches, total=len(batches), label=f"answers of {MODELS[precision]}", unit="batches"
+        ):
             yield network.predict(images[start : start + _BATCH])
 
     return np.concatenate(list(answers())).astype(np.float64)

@@ -44,7 +44,7 @@ def predict_probabilities(
     batch_size = max(1, min(batch_size // NUM_VIEWS[test_time_augmentation], len(images)))
     batch_size += -batch_size % num_devices()
     starts = range(0, len(images), batch_size)
-    tracked = track(starts, total=len(starts), label=label) if label else starts
+    tracked = track(starts, total=len(starts), label=label, unit="batches") if label else starts
     batches = [
         _predict_batch(averaged, images[start : start + batch_size], batch_size=batch_size)
         for start in tracked

@@ -47,7 +47,7 @@ class StepProgress:
     """
 
     def __init__(self, num_steps: int) -> None:
-        self._steps = track(range(num_steps), total=num_steps, label="training")
+        self._steps = track(range(num_steps), total=num_steps, label="training", unit="steps")
         next(self._steps, None)  # A step counts as done when the next one is asked for.
 
     def advance(self, number: int) -> None:

@@ -130,6 +130,11 @@ class OpenSection(Section):
                 self.options(found.get(name).options)
         return self
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process makes the section with all keys itself: pickle could not find it by a name."""
+        section = next(kind for kind in type(self).__mro__ if "__whole__" not in kind.__dict__)
+        return getattr(section, "model_validate"), (self.model_dump(),)  # noqa: B009 (a class of Python's)
+
     @classmethod
     def whole(cls) -> type[Self]:
         """The section with the keys of all entries."""

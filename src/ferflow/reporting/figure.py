@@ -7,7 +7,9 @@ from pathlib import Path
 
 import matplotlib.style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from ferflow.files import atomic_file
 
@@ -33,9 +35,15 @@ _STYLE = {
     "ytick.color": "#50555d",
 }
 _DOTS_PER_INCH = 130
+# As `--card` of page.css, and what the colours of texts become on it.
+_DARK_GROUND = "#1b1f28"
+_LIGHT_INK = "#e7eaf0"
+_ON_DARK = dict.fromkeys(("#000000", INK, "#30343b", "#50555d"), _LIGHT_INK) | {ORANGE: "#f2a65a"}
 
 
-def save_figure(draw: Callable[[Figure], None], path: Path, *, size: tuple[float, float]) -> None:
+def save_figure(
+    draw: Callable[[Figure], None], path: Path, *, size: tuple[float, float], is_dark_too: bool = False
+) -> None:
     """Draw a figure and write it as PNG.
 
     The same drawing has the same bytes, whatever the user's matplotlibrc says.
@@ -44,6 +52,8 @@ def save_figure(draw: Callable[[Figure], None], path: Path, *, size: tuple[float
         draw: Fills the empty figure it is given.
         path: The PNG that is written.
         size: Width and height in inches.
+        is_dark_too: Write it for dark ground, too, as `<name>-dark.png`: a page cannot turn round the
+            colours of faces.
 
     Raises:
         OutputError: The file cannot be written.
@@ -52,5 +62,15 @@ def save_figure(draw: Callable[[Figure], None], path: Path, *, size: tuple[float
         figure = Figure(figsize=size, dpi=_DOTS_PER_INCH, facecolor="white")
         FigureCanvasAgg(figure)
         draw(figure)
-        with atomic_file(path) as fresh:
-            figure.savefig(fresh, format="png", metadata={"Software": None})
+        _write(figure, path)
+        if is_dark_too:
+            figure.set_facecolor(_DARK_GROUND)
+            for text in figure.findobj(Text):
+                colour = to_hex(text.get_color())
+                text.set_color(_ON_DARK.get(colour, colour))
+            _write(figure, path.with_stem(f"{path.stem}-dark"))
+
+
+def _write(figure: Figure, path: Path) -> None:
+    with atomic_file(path) as fresh:
+        figure.savefig(fresh, format="png", metadata={"Software": None})

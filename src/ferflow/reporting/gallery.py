@@ -145,7 +145,7 @@ def plot_gallery(
         if note is not None:
             figure.text(0.01, 0.005, note, size=7, color=GREY)
 
-    save_figure(draw, path, size=(0.78 * width + 2.2, 8.2))
+    save_figure(draw, path, size=(0.78 * width + 2.2, 8.2), is_dark_too=True)
 
 
 def _draw_pair(axes: Any, face: Faces, heat: Heat, *, left: float, top: float) -> None:

@@ -27,6 +27,14 @@ _EMOTION_COLOURS = dict(
 )
 
 # Of classes that emotions were merged into.
+# Beside the colours, for those who do not tell all of these apart.
+_EMOTION_DASHES = dict(
+    zip(
+        EMOTIONS,
+        ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (7, 2)), (0, (5, 1, 1, 1)), "-", (0, (3, 1))),
+        strict=True,
+    )
+)
 _MERGED_COLOURS = {"positive": _EMOTION_COLOURS["happy"], "negative": _EMOTION_COLOURS["angry"]}
 
 # Answers below which an accuracy is not drawn.
@@ -94,8 +102,10 @@ def plot_roc(curves: Sequence[RocCurve], areas: Mapping[str, float | None], path
         for curve in curves:
             area = areas.get(curve.name)
             label = curve.name if area is None else f"{curve.name}  {area:.3f}"
-            style: dict[str, Any] = {"color": _EMOTION_COLOURS.get(curve.name, INK), "linewidth": 1.5}
-            if curve.name not in _EMOTION_COLOURS:
+            style: dict[str, Any] = {"color": _EMOTION_COLOURS.get(curve.name, INK), "linewidth": 1.6}
+            if curve.name in _EMOTION_COLOURS:
+                style["linestyle"] = _EMOTION_DASHES[curve.name]
+            else:
                 style |= {"linewidth": 2.4, "linestyle": (0, (1, 0.6))}
             axes.plot(curve.false_positive_rate, curve.true_positive_rate, label=label, **style)
         axes.set(xlim=(-0.01, 1), ylim=(0, 1.01), aspect="equal")
@@ -273,7 +283,7 @@ def plot_examples(
         axes.set(xlim=(-1.2, wrong_offset + examples_per_class * pitch), aspect="equal")
         axes.set_ylim(len(EMOTIONS) * row_height - 0.2, -0.5)
 
-    save_figure(draw, path, size=(9.6, 8.0))
+    save_figure(draw, path, size=(9.6, 8.0), is_dark_too=True)
 
 
 def _say_nothing_to_draw(axes: Any) -> None:

@@ -12,7 +12,10 @@ from ferflow.reporting.outline import read_report
 _ABOUT_SAMPLE = (
     "data       drawn faces: the figures show that the pipeline works, not how well it knows people"
 )
-_AFTER_SAMPLE = "Then:      'ferflow profile cpu' for the real FER-2013, or 'dvc exp run -S train.epochs=30'."
+_TO_COMPARE = (
+    "Compare:   'git add -A' and 'git commit' keep this state; then 'dvc exp run -S {}', 'ferflow compare'."
+)
+_AFTER_SAMPLE = "Then:      'ferflow profile cpu' for the real FER-2013."
 
 
 def summarise(reports_dir: Path, params: Params) -> str:
@@ -41,9 +44,11 @@ def summarise(reports_dir: Path, params: Params) -> str:
         lines.append(_ABOUT_SAMPLE)
     lines += [
         "",
-        f"Look next: {reports_dir / 'report.html'} in a browser; 'dvc metrics show'; 'dvc plots show'.",
+        f"Look next: {reports_dir / 'report.html'} in a browser; 'ferflow runs'; 'dvc plots show'.",
     ]
-    lines.append(_AFTER_SAMPLE if is_sample else "Then:      'dvc exp run -S KEY=VALUE' to try a change.")
+    lines.append(_TO_COMPARE.format("train.epochs=30" if is_sample else "KEY=VALUE"))
+    if is_sample:
+        lines.append(_AFTER_SAMPLE)
     return "\n".join(lines)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from functools import partial
@@ -34,6 +34,11 @@ _PAGE = {
     "/": ("page.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
     "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+}
+# What the service without the page says of itself.
+_FRONT = {
+    "/": ("front.html", "text/html; charset=utf-8"),
+    "/page.css": ("page.css", "text/css; charset=utf-8"),
 }
 _ROUTES = ("/predict", "/explain", "/health", "/metrics", "/model", "/openapi.json")
 _DECIMALS = 6
@@ -95,8 +100,7 @@ def create_service(
         return await answered(request, partial(_explain, whole=whole))
 
     _add_facts(service, metrics, description, model)
-    if with_page:
-        _add_page(service)
+    _add_page(service, _PAGE if with_page else _FRONT)
     return service
 
 
@@ -183,7 +187,7 @@ def _as_json(face: Face) -> dict[str, Any]:
     }
 
 
-def _add_page(service: FastAPI) -> None:
+def _add_page(service: FastAPI, files: Mapping[str, tuple[str, str]]) -> None:
     folder = resources.files("ferflow.serving")
 
     def add(path: str, name: str, media_type: str) -> None:
@@ -193,7 +197,7 @@ def _add_page(service: FastAPI) -> None:
         async def show() -> Response:
             return Response(content, media_type=media_type)
 
-    for path, (name, media_type) in _PAGE.items():
+    for path, (name, media_type) in files.items():
         add(path, name, media_type)
 
 

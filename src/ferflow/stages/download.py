@@ -53,6 +53,16 @@ class DownloadReport:
     detector: str
     detector_sha256: str | None
 
+    def line(self) -> str:
+        """The counts in one line."""
+        usages = {
+            usage: sum(by_usage[usage] for by_usage in self.images.values())
+            for usage in self.images[EMOTIONS[0]]
+        }
+        shares = ", ".join(f"{usage} {number:,}" for usage, number in usages.items() if number)
+        bad = f"; {len(self.bad_images):,} cannot be used" if self.bad_images else ""
+        return f"read {self.num_images:,} images ({self.source}): {shares}{bad}; detector {self.detector}"
+
 
 def run(params: DownloadParams, *, seed: int, output_dir: Path, report_path: Path) -> DownloadReport:
     """Bring images and detector.
@@ -93,6 +103,7 @@ def run(params: DownloadParams, *, seed: int, output_dir: Path, report_path: Pat
     )
     _write(content.table, detector, output_dir)
     write_json(report_path, dataclasses.asdict(report))
+    say(report.line())
     return report
 
 

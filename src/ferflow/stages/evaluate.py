@@ -21,6 +21,7 @@ from ferflow.data.subsets import load_subset
 from ferflow.errors import DataError
 from ferflow.labels import EMOTIONS
 from ferflow.params import EvaluateParams
+from ferflow.progress import say
 from ferflow.stages.results import EvaluateReport, ScoredImages, predict, score_images, write_results
 
 
@@ -47,6 +48,7 @@ def run(params: EvaluateParams, *, split_dir: Path, model_path: Path, reports_di
     write_results(
         reports_dir, lambda: explain.gradcam.keras_run(network), test, probabilities, report, params
     )
+    say(report.line())
     return report
 
 

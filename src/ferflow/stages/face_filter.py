@@ -22,6 +22,7 @@ from ferflow.errors import DataError
 from ferflow.files import atomic_directory, atomic_file, write_json
 from ferflow.model import paper
 from ferflow.params import FaceFilterParams
+from ferflow.progress import say
 from ferflow.reporting.contact_sheet import contact_sheet
 
 ALL = "all"
@@ -52,6 +53,13 @@ class FaceFilterReport:
     dropped_by_reason: Counts
     subsets: dict[str, dict[str, Counts]]
     paper_test: dict[str, Counts] | None
+
+    def line(self) -> str:
+        """The counts in one line."""
+        counts = self.subsets[ALL][ALL]
+        why = ", ".join(f"{number:,} {reason}" for reason, number in self.dropped_by_reason.items() if number)
+        dropped = f"dropped {counts['dropped']:,} ({why})" if counts["dropped"] else "dropped none"
+        return f"kept {counts['kept']:,} of {counts['images']:,} images, {dropped}; detector {self.detector}"
 
 
 def run(params: FaceFilterParams, *, raw_dir: Path, output_dir: Path, reports_dir: Path) -> FaceFilterReport:
@@ -94,6 +102,7 @@ def run(params: FaceFilterParams, *, raw_dir: Path, output_dir: Path, reports_di
         _write_dropped(folder / "dropped.csv", scored.take(~kept), reasons[~kept])
     _write_sheet(reports_dir / "dropped.png", scored.take(~kept))
     write_json(reports_dir / "face_filter.json", asdict(report))
+    say(report.line())
     return report
 
 

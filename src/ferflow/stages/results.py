@@ -82,6 +82,27 @@ class EvaluateReport:
             **second,
         }
 
+    def in_short(self) -> dict[str, object]:
+        """The content of `scores.json`: what is compared first, few enough rows for `dvc metrics diff`."""
+        return {
+            "accuracy": self.scores.accuracy,
+            "accuracy_leak_free": self.leak_free.accuracy,
+            "f1_macro": self.scores.f1_macro,
+            "f1_macro_leak_free": self.leak_free.f1_macro,
+            "recall": {name: entry.recall for name, entry in self.per_class.items()},
+            "temperature": self.confidence.temperature,
+        }
+
+    def line(self) -> str:
+        """The figures in one line."""
+        parts = [("test images", self.scores), ("of them without a copy in train or val", self.leak_free)]
+        said = [
+            f"{scores.num_images:,} {which}"
+            + (f": {scores.accuracy:.1%} right" if scores.accuracy is not None else "")
+            for which, scores in parts
+        ]
+        return f"scored {'; '.join(said)}"
+
 
 def predict(
     network: Any, images: NDArray[np.uint8], params: EvaluateParams, *, label: str | None = "predicting"
@@ -211,6 +232,7 @@ def write_results(
     )
     extra = {} if folder is None else {"folder": dict(folder)}
     write_json(output_dir / "metrics.json", {**report.as_json(), **extra})
+    write_json(output_dir / "scores.json", report.in_short())
 
 
 def _say_what_is_undefined(report: EvaluateReport) -> None:

@@ -35,6 +35,7 @@ from ferflow.errors import DataError
 from ferflow.files import atomic_directory, sha256_of, write_json
 from ferflow.labels import EMOTIONS
 from ferflow.params import SplitParams
+from ferflow.progress import say
 
 Counts = dict[str, int]
 
@@ -67,6 +68,15 @@ class SplitReport:
     leaks: dict[str, dict[str, Any]]
     contradictory: dict[str, Any]
     manifest_sha256: str
+
+    def line(self) -> str:
+        """The counts in one line."""
+        sizes = ", ".join(f"{name} {self.subsets[name]['all']:,}" for name in SUBSETS)
+        dropped = self.subsets[DROPPED]["all"]
+        more = f", dropped {dropped:,}" if dropped else ""
+        copies = self.leaks["subsets"]["test"]["exact"] + self.leaks["subsets"]["test"]["near"]
+        leaked = f"{copies:,} test images have a copy in train or val"
+        return f"split by scheme {self.scheme}: {sizes}{more}; {leaked}"
 
 
 def run(
@@ -126,6 +136,7 @@ def run(
         manifest_sha256=sha256_of(output_dir / "manifest.csv"),
     )
     write_json(reports_dir / "data.json", asdict(report))
+    say(report.line())
     return report
 
 

@@ -85,6 +85,8 @@ _DATA = REPORTS / "data.json"
 _HISTORY = REPORTS / "history.csv"
 _TRAINED = (REPORTS / "train.json", REPORTS / "history.png")
 _METRICS, _PLOTS = REPORTS / "metrics.json", REPORTS / "plots"
+# Of the metrics what is compared first: few enough rows for `dvc metrics diff`.
+_SCORES = REPORTS / "scores.json"
 
 _ALL = (
     Stage(
@@ -142,8 +144,8 @@ _ALL = (
         places={"split_dir": SPLIT, "model_path": MODEL, "reports_dir": REPORTS},
         # The reports of earlier stages: the page shows them.
         inputs=(SPLIT, MODEL, _DOWNLOADED, *_FACES, _DATA, *_TRAINED),
-        outputs=(REPORTS / "predictions.csv", REPORTS / "report.html", _METRICS, _PLOTS),
-        metrics=(_METRICS,),
+        outputs=(REPORTS / "predictions.csv", REPORTS / "report.html", _METRICS, _SCORES, _PLOTS),
+        metrics=(_SCORES,),
         plots=(_PLOTS,),
         curves=(
             Curve(
@@ -165,7 +167,7 @@ _ALL = (
                 "Accuracy by share of images answered",
             ),
         ),
-        files=("reporting/page.css", "reporting/report.html", "reporting/table.html"),
+        files=("reporting/page.css", "reporting/page.js", "reporting/report.html", "reporting/table.html"),
     ),
 )
 

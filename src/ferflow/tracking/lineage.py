@@ -17,8 +17,10 @@ from pydantic import TypeAdapter
 
 from ferflow import paths
 from ferflow.data.store import read_arrays
+from ferflow.errors import ParamsError
 from ferflow.files import sha256_of, write_json
 from ferflow.params import ModelParams, Params
+from ferflow.profiles import load_profile
 from ferflow.stages.table import BEFORE_TRAINING, STAGES
 from ferflow.tracking import names
 from ferflow.tracking.outbox.journal import Subset
@@ -27,6 +29,16 @@ from ferflow.tracking.outbox.journal import Subset
 ALL_STAGES = tuple(STAGES)
 STAGES_TO_TRAIN = (*BEFORE_TRAINING, "train")
 _SECONDS_FOR_TOOLS = 10
+# Sections of which a run's name tells what differs from its profile, and how many keys it names.
+_LEARNT_BY = {"seed", "split", "model", "augment", "train"}
+_IN_EVERY_NAME = {
+    "model.backbone",
+    "model.image_size",
+    "train.optimizer",
+    "train.learning_rate",
+    "train.epochs",
+}
+_NAMED_KEYS = 3
 # Among the reports of a pipeline's steps: stage to the digests of its outputs.
 NOTES = "lineage.json"
 
@@ -47,9 +59,26 @@ def flat(values: dict[str, Any]) -> dict[str, str]:
 
 
 def run_name(params: Params) -> str:
-    """What people call the run, such as `cpu resnet_v2 48px sgd 0.05`."""
+    """What people call the run, such as `cpu resnet_v2 48px sgd 0.05 32 epochs dropout_head 0.3`.
+
+    What differs from the profile stands at its end, as far as the profile's file is at hand.
+    """
     model, train = params.model, params.train
-    return f"{params.profile} {model.backbone} {model.image_size}px {train.optimizer} {train.learning_rate:g}"
+    name = f"{params.profile} {model.backbone} {model.image_size}px {train.optimizer} {train.learning_rate:g}"
+    changed = _changed(params)
+    shown = [f"{key.rsplit('.', 1)[-1]} {value}" for key, value in changed[:_NAMED_KEYS]]
+    more = [f"+{len(changed) - _NAMED_KEYS}"] if len(changed) > _NAMED_KEYS else []
+    return " ".join([name, f"{train.epochs} epochs", *shown, *more])
+
+
+def _changed(params: Params) -> list[tuple[str, str]]:
+    """Keys that decide what the network learns and differ from the profile, with their values."""
+    try:
+        whole = load_profile(params.profile, profiles=paths.PROFILES)
+    except ParamsError:
+        return []
+    before, now = (flat(values.model_dump(mode="json", include=_LEARNT_BY)) for values in (whole, params))
+    return [(key, now[key]) for key in now if now[key] != before.get(key) and key not in _IN_EVERY_NAME]
 
 
 def _options(model: ModelParams) -> str:

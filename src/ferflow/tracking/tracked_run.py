@@ -100,6 +100,12 @@ def newest_runs(client: MlflowClient, experiment_id: str, *, number: int) -> lis
     return scored[:number][::-1]
 
 
+def all_runs(client: MlflowClient, experiment_id: str) -> list[TrackedRun]:
+    """Every run of a training, newest first, whatever its state; trials of sweeps are left out."""
+    found = _search(client, experiment_id, "")
+    return [run for run in found if names.TAG_RUN in run.tags]
+
+
 def run_of_training(client: MlflowClient, experiment_id: str, fingerprint: str) -> TrackedRun | None:
     """The newest finished run of a training; None where the store has none.
 

@@ -45,7 +45,9 @@ class Display:
         self.best_value: float | None = None
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Begin; a new study with what it starts from."""
+        if not self._said:
+            say(f"trial 0 is the parameter file's own setting: {shown(self._space.own_values())}")
         if sys.stderr.isatty():
             self._live = heavy.rich.live.Live(
                 console=heavy.rich.console.Console(stderr=True), auto_refresh=False

@@ -95,6 +95,7 @@ class Summary:
         best_params: Its values of the searched keys.
         ended_by: `trials`, `until`, `timeout`, or the name of a signal.
         seconds: That the command took.
+        is_own_setting: Whether the best trial has the parameter file's own values: nothing else is better.
     """
 
     study: str
@@ -105,6 +106,7 @@ class Summary:
     best_params: Values
     ended_by: str
     seconds: float
+    is_own_setting: bool = False
 
     @property
     def is_stopped(self) -> bool:
@@ -163,15 +165,17 @@ def run(plan: Plan) -> tuple[Summary, Study]:
     with store.errors():
         best = best_trial(study)
         counted = tally(study, epochs=epochs)
+    values = space.values_of(best.params) if best else {}
     summary = Summary(
         study=name,
         storage=plan.address.shown,
         tally=counted,
         best_trial=best.number if best else None,
         best_value=best.value if best else None,
-        best_params=space.values_of(best.params) if best else {},
+        best_params=values,
         ended_by=ended_by,
         seconds=time.monotonic() - started,
+        is_own_setting=values == space.own_values(),
     )
     store.close()
     return summary, study

@@ -134,6 +134,7 @@ def _run_trial(
     folder = work.trial_folder(attributes.origin(trial))
     try:
         task = Task(space.params_with(values), folder, work.train)
+        report.last_planned = task.params.train.epochs
         value = (
             run_in_process(task, report.epoch, stop.is_set)
             if work.is_isolated
@@ -162,6 +163,8 @@ class _Report:
         self._study, self._store, self._trial = study, store, trial
         with store.errors():
             known = store.storage.get_trial(trial._trial_id)
+        # After it there is nothing left to prune.
+        self.last_planned = math.inf
         self._reported = set(known.intermediate_values)
         self._is_baseline = bool(known.user_attrs.get("baseline"))
 
@@ -177,7 +180,7 @@ class _Report:
         with self._told():
             self._trial.report(accuracy, epoch)
             self._reported.add(epoch)
-            return self._is_baseline or not self._trial.should_prune()
+            return self._is_baseline or epoch >= self.last_planned or not self._trial.should_prune()
 
     def end(self, state: str, text: str, value: float | None = None) -> None:
         """Tell that the trial is over."""

@@ -32,5 +32,6 @@ if TYPE_CHECKING:
     from ferflow.workflows import train as train
     from ferflow.workflows import tune as tune
     from ferflow.workflows import versions as versions
+    from ferflow.workflows import watch as watch
 
 __getattr__ = late_modules(__name__)

@@ -261,7 +261,7 @@ class _Run:
         is_long = len(self._sources) >= _TRACKED_FILES and (output is not None or not sys.stdout.isatty())
         if self._is_quiet or not is_long:
             return iter(self._sources)
-        return track(self._sources, total=len(self._sources), label="reading faces")
+        return track(self._sources, total=len(self._sources), label="reading faces", unit="sources")
 
     def _summarise(self, recorder: Recorder, output: Path | None) -> None:
         if self._is_quiet:

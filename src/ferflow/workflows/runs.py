@@ -12,7 +12,8 @@ from ferflow.tracking.address import shown, tracking_uri
 from ferflow.tracking.outbox import sync as outbox
 from ferflow.tracking.outbox.sync import Status
 from ferflow.tracking.outbox.transfer import Brought, bring_all
-from ferflow.tracking.store import client, experiment_id
+from ferflow.tracking.run_table import run_table
+from ferflow.tracking.store import client, experiment_id, open_existing
 
 _ROOT = Path()
 
@@ -48,6 +49,18 @@ def sync() -> SyncReport:
 def statuses() -> list[Status]:
     """The runs that are written here, oldest first, and where they were sent."""
     return outbox.statuses(_ROOT)
+
+
+def table(*, number: int) -> str:
+    """The newest runs of the store as a table, the newest last.
+
+    Args:
+        number: How many at most.
+
+    Raises:
+        TrackingError: There is no store, or it cannot be reached.
+    """
+    return run_table(open_existing(_ROOT), number=number)
 
 
 def newest_sent(root: Path) -> dict[str, str]:

@@ -136,6 +136,8 @@ def in_words(report: TuneReport) -> list[str]:
         lines.append(f"report     {report.report}")
     if report.applied_to is not None:
         lines.append(f"applied    to {report.applied_to}; 'dvc repro' trains and scores it")
+    elif summary.is_own_setting:
+        lines.append("           those are the parameter file's own values: nothing that was tried is better")
     elif summary.best_value is not None:
         lines.append("           'ferflow tune --apply' writes these values into the parameter file")
     if summary.is_stopped or summary.ended_by == "timeout":

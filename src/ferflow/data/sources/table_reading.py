@@ -76,7 +76,7 @@ def read_table(
         rows = checked_rows(table, _with_pictures(parquet_rows(table), bounds, whole=whole), wording=wording)
     else:
         rows = read_fer_csv(table, wording=wording)
-    for row in track(rows, total=None, label="reading rows"):
+    for row in track(rows, total=None, label="reading rows", unit="rows"):
         if row.problem:
             bad.append(BadImage(row.called, row.problem))
         elif row.place is None or row.image is None:

@@ -122,7 +122,7 @@ def figure_table(runs: Sequence[ComparedRun]) -> Table:
         ],
     ]
     kept = [row for row in rows if any(cell != _NOTHING for cell in row[1:])]
-    return Table("Figures, with 95 % intervals (Wilson)", ["", *(run.letter for run in runs)], kept)
+    return Table("Figures, with 95 % intervals (Wilson)", ["figure", *(run.letter for run in runs)], kept)
 
 
 def _listed(letters: Sequence[str]) -> str:
@@ -140,7 +140,7 @@ def _differing(
         for key in keys
         if len({column.get(key) for column in columns}) > 1
     ]
-    return Table(title, ["", *(run.letter for run in runs)], rows)
+    return Table(title, ["key", *(run.letter for run in runs)], rows)
 
 
 def _share(right: NDArray[np.bool_]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -15,8 +16,9 @@ from ferflow.model.metrics import confusion_matrix
 from ferflow.reporting.figure import INK, save_figure
 from ferflow.tracking.comparison.compared_run import ComparedRun
 
-# Told apart by people who do not see red and green (after Okabe and Ito); then the lines are dashed.
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
+# After Okabe and Ito. Dashes tell runs apart where people who do not see red and green see one colour.
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#8f3f97", "#e69f00")
+_DASHES = ("-", "--", "-.", ":", (0, (8, 2, 2, 2, 2, 2)))
 _PANELS = {
     "val_accuracy": "validation accuracy",
     "accuracy": "training accuracy",
@@ -40,8 +42,9 @@ def plot_curves(runs: Sequence[ComparedRun], path: Path) -> None:
         for axes, (metric, title) in zip(panels, _PANELS.items(), strict=True):
             for index, run in enumerate(runs):
                 points = np.array(run.history.get(metric, []), dtype=float).reshape(-1, 2)
-                colour, dash = _COLOURS[index % len(_COLOURS)], ("-", "--")[index // len(_COLOURS)]
-                axes.plot(*points.T, dash, color=colour, linewidth=1.6, label=f"{run.letter}  {run.run.name}")
+                colour, dash = line_style(index)
+                label = f"{run.letter}  {run.run.name}"
+                axes.plot(*points.T, linestyle=dash, color=colour, linewidth=1.6, label=label)
                 if metric == "val_accuracy" and len(points):
                     axes.plot(*points[points[:, 1].argmax()], "o", color=colour, markersize=6)
             axes.set_title(title)
@@ -53,6 +56,12 @@ def plot_curves(runs: Sequence[ComparedRun], path: Path) -> None:
         figure.legend(handles, labels, loc="outside lower center", ncols=min(3, len(runs)))
 
     save_figure(draw, path, size=(11.5, 4.2))
+
+
+def line_style(index: int) -> tuple[str, Any]:
+    """Colour and dashes of a run's curves; no two of ten runs have both."""
+    colour = (index + (index // len(_DASHES))) % len(_COLOURS)
+    return _COLOURS[colour], _DASHES[index % len(_DASHES)]
 
 
 def plot_confusion_difference(first: ComparedRun, second: ComparedRun, path: Path) -> None:

@@ -15,6 +15,7 @@ from ferflow import heavy
 from ferflow.errors import TrackingError
 from ferflow.reporting.outline import Table
 from ferflow.tracking import names
+from ferflow.tracking.registry.gate import REFUSED, Outcome
 from ferflow.tracking.store import store_errors
 from ferflow.tracking.text_table import render
 
@@ -27,6 +28,8 @@ TAG_BEFORE = "champion.before"
 TAG_ROLLED_BACK = "champion.rolled_back_to"
 TAG_HISTORY = "champion.history"
 
+# Decisions of the gate after which a version is no candidate any more.
+_REFUSALS = {outcome.value for outcome in (*REFUSED, Outcome.WORSE)}
 _MAX_HISTORY = 200  # champions that are remembered
 
 
@@ -66,21 +69,42 @@ def version_table(client: MlflowClient) -> str:
         return f"{names.REGISTERED_MODEL}: no version yet; register a run with 'ferflow register'"
     with store_errors(client.tracking_uri):
         model = registered_model(client)
-    aliases = model.aliases.items() if model else []
-    columns = ["version", "alias", "run", "leak-free accuracy", "p", "decision"]
+    aliases = list(model.aliases.items()) if model else []
+    columns = ["version", "standing", "run", "leak-free accuracy", "p", "decision"]
     rows = [
         [
             str(version.version),
-            ", ".join(alias for alias, number in aliases if str(number) == str(version.version)) or "-",
+            _standing(version, [alias for alias, number in aliases if str(number) == str(version.version)]),
             str(version.run_id)[:8],
-            version.tags.get("gate.accuracy", "-"),
-            version.tags.get("gate.p_value", "-"),
+            _figure(version.tags.get("gate.accuracy"), lambda value: f"{value:.1%}"),
+            _figure(version.tags.get("gate.p_value"), _chance),
             version.tags.get("gate.decision", "not judged")
             + (" (forced)" if "gate.forced" in version.tags else ""),
         ]
         for version in found
     ]
     return render(Table(names.REGISTERED_MODEL, columns, rows))
+
+
+def _standing(version: ModelVersion, aliases: list[str]) -> str:
+    """What a version is: its aliases, but that the gate refused it counts more than a mere `challenger`."""
+    others = [alias for alias in aliases if alias != names.CHALLENGER]
+    if names.CHALLENGER in aliases:
+        refused = version.tags.get("gate.decision") in _REFUSALS
+        others.append("refused" if refused else names.CHALLENGER)
+    return ", ".join(others) or "-"
+
+
+def _figure(value: str | None, show: Callable[[float], str]) -> str:
+    """A figure of the gate, in one format for all versions; what is no number stays as it is."""
+    try:
+        return "-" if value is None else show(float(value))
+    except ValueError:
+        return value or "-"
+
+
+def _chance(p_value: float) -> str:
+    return "<0.001" if p_value < 0.0005 else f"{p_value:.3f}"
 
 
 def promote(client: MlflowClient, number: str, champion: str | None, guard: Callable[[], None]) -> None:
