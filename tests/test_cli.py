@@ -58,7 +58,16 @@ def test_an_error_is_one_message_and_exit_code_1(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("stage", ["face-filter", "split", "train", "evaluate"])
+@pytest.mark.parametrize(
+    "stage",
+    [
+        "face-filter",
+        "split",
+        "train",
+        # It loads what trains before it looks for the network.
+        pytest.param("evaluate", marks=pytest.mark.slow),
+    ],
+)
 def test_a_stage_without_its_input_says_what_to_run(tmp_path, stage):
     (tmp_path / "params.yaml").write_bytes((REPOSITORY / "params.yaml").read_bytes())
     done = ferflow(stage, cwd=tmp_path)
@@ -86,6 +95,7 @@ def test_profile_keeps_an_edited_file_and_says_so(tmp_path):
     assert (tmp_path / "params.yaml.bak1").read_text() == "mine: 1\n"
 
 
+@pytest.mark.slow
 def test_model_summary_prints_the_counts_of_the_paper():
     done = ferflow("model", "summary", "--profile", "paper")
     assert re.findall(r"(\w+)\s+([\d,]+)", done.stdout) == [

@@ -147,6 +147,7 @@ def trained():
     return network, fresh[0]
 
 
+@pytest.mark.slow
 def test_covering_what_is_hot_harms_the_answer_more_than_covering_what_is_cold(trained):
     found = measure(keras_run(trained[0]), trained[1])
     assert found.num_images == 105
@@ -154,6 +155,7 @@ def test_covering_what_is_hot_harms_the_answer_more_than_covering_what_is_cold(t
     assert found.drop_coldest < found.drop_random < found.drop_hottest / 4
 
 
+@pytest.mark.slow
 def test_maps_of_a_network_with_random_weights_differ(trained):
     """As Adebayo et al. (2018) ask: what does not depend on the weights explains no network."""
     network, images = trained

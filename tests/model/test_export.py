@@ -146,6 +146,7 @@ for path in (float32, int8):
 """
 
 
+@pytest.mark.slow
 def test_the_same_network_is_the_same_file_whatever_was_built_before(exported, network, tmp_path):
     expected = exported["ten_crop"].read_bytes()
     for _ in range(6):

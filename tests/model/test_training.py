@@ -85,11 +85,12 @@ _PLATEAU = {"optimizer": "adam", "schedule": "plateau", "weight_decay": 0.0, "pl
 @pytest.mark.parametrize(
     "changes",
     [
+        pytest.param({}, id="sgd-cosine"),
         pytest.param(
             {"ema_momentum": 0.9, "augment": {"mixup": 0.3, "erasing": 0.5}, "steps_per_dispatch": 2},
             id="ema-mixup-erasing",
+            marks=pytest.mark.slow,
         ),
-        pytest.param({}, id="sgd-cosine", marks=pytest.mark.slow),
         pytest.param(_PLATEAU, id="adam-plateau", marks=pytest.mark.slow),
         pytest.param(
             {"optimizer": "adamw", "precision": "mixed_bfloat16"}, id="adamw-bfloat16", marks=pytest.mark.slow
@@ -100,9 +101,11 @@ _PLATEAU = {"optimizer": "adam", "schedule": "plateau", "weight_decay": 0.0, "pl
         pytest.param(_PLATEAU | {"unfreeze": _STAGES}, id="unfreeze-plateau", marks=pytest.mark.slow),
     ],
 )
-def test_a_killed_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path, tiny_params, bars, changes):
+def test_a_killed_run_ends_with_the_weights_of_an_uninterrupted_one(
+    tmp_path, tiny_params, bars, whole, changes
+):
     params = _with(tiny_params, **changes)
-    weights, state = _train(params, bars, tmp_path / "whole")
+    weights, state = _train(params, bars, tmp_path / "whole") if changes else whole[:2]
     for kill_after in (1, 2):
         with pytest.raises(KilledError):
             _train(params, bars, tmp_path / "killed", kill_after=kill_after)
@@ -188,6 +191,7 @@ def test_frozen_layers_stay_as_they_were(tmp_path, tiny_params, bars):
     _assert_equal(before, network.get_layer("resnet_v2").get_weights())
 
 
+@pytest.mark.slow
 def test_stages_unfreeze_layers_at_their_epochs(tmp_path, tiny_params, bars, whole):
     params = _with(tiny_params, model={"unfreeze_layers": 0}, unfreeze=_STAGES)
     set_up_process(params.seed, params.train.precision)

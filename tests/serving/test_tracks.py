@@ -37,7 +37,7 @@ def _places(predictor, frames, *, step):
     return places
 
 
-@pytest.mark.parametrize("step", [1, 5])
+@pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.slow), 5])
 @pytest.mark.parametrize(("left", "right", "rise"), [(0, 1, 0), (2, 3, 20), (0, 0, 10)])
 def test_two_faces_that_cross_keep_their_identity(predictor, left, right, rise, step):
     """One is hidden by the other for a while; the last pair is one face twice, so that motion alone tells."""

@@ -41,6 +41,7 @@ def test_predict_answers(run, tmp_path):
     assert json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_the_data_stages_run_and_leave_their_locks_free(run, tmp_path):
     for stage in ("download", "face-filter", "split"):
         done = run(stage)

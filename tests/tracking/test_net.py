@@ -205,6 +205,7 @@ deliver(root, light_run(root, "nobody"))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become somebody else"
 )

@@ -163,6 +163,7 @@ def _losses(root: Path, run: Any) -> list[tuple[int, float]]:
     return [(entry.step, entry.value) for entry in history]
 
 
+@pytest.mark.slow
 def test_evaluations_of_a_training(trained: _Trained, capsys):
     """The first goes on in the run of the training, the same again changes nothing, another is a run."""
     root = trained.root
@@ -213,6 +214,7 @@ def test_a_network_that_the_reports_are_not_about_is_one_line(trained: _Trained,
     assert len(runs_of(trained.root)) == 1
 
 
+@pytest.mark.slow
 def test_without_mlflow_the_stages_work_and_the_run_waits(
     embedded: Path, params: Params, monkeypatch, capsys
 ):

@@ -82,7 +82,14 @@ def _use(root: Path, monkeypatch, capsys) -> None:
         assert str(root.resolve()) in place or root.resolve().as_uri() in place, place
 
 
-@pytest.mark.parametrize("name", ["project2", "with blank", "deep/er/place", "100% a?b#c", "ünï"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "100% a?b#c",
+        "deep/er/place",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("project2", "with blank", "ünï")),
+    ],
+)
 def test_a_moved_project_works_at_its_new_place(
     project: Path, tmp_path: Path, name: str, monkeypatch, capsys
 ):
@@ -104,6 +111,7 @@ def test_a_copy_writes_to_itself_and_leaves_the_original_alone(
     _use(project, monkeypatch, capsys)
 
 
+@pytest.mark.slow
 def test_a_project_that_came_back_works_again(project: Path, tmp_path: Path, monkeypatch, capsys):
     away = tmp_path / "away"
     project.rename(away)
