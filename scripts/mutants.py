@@ -18,19 +18,25 @@ import json
 import os
 import random
 import resource
-import signal
 import sys
+import tempfile
 import time
 import tomllib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import CodeType
 
 ROOT = Path(__file__).resolve().parents[1]
-# Imported once, in the process that all others are forked from; nothing of ferflow is.
-_IMPORTED_ONCE = ("numpy", "pydantic", "pytest", "scipy.stats", "cv2", "ruamel.yaml", "hypothesis")
+# Every mutant has its own: nothing of them is imported in the process that all others are forked from.
+_OWN = ("ferflow", "tests", "pipelines", "components", "benchmarks", "conftest", "__main__")
+# Plugins of pytest are among what is imported once, which it remarks on.
+_OPTIONS = (
+    *("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov"),
+    *("-m", "not slow and not real_data", "-W", "ignore::pytest.PytestAssertRewriteWarning"),
+)
 # A mutant that loops for ever, or that takes all memory, ends so.
 _SECONDS, _MEMORY = 120, 6 << 30
 
@@ -84,8 +90,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, help="where the figures are written")
     given = parser.parse_args(arguments)
     configured = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mutants"]
-    for name in _IMPORTED_ONCE:
-        importlib.import_module(name)
     figures = {
         target: score(target, configured[target], most=given.most, jobs=given.jobs)
         for target in given.targets or configured
@@ -98,8 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def score(target: str, settings: dict, *, most: int | None, jobs: int) -> dict:
     """Try the mutants of a target; prints what survives and the score."""
     tests = [str(ROOT / path) for path in settings["tests"]]
-    if run(None, None, tests) != 0:
-        sys.exit(f"error: the tests of {target} fail without a mutant; run them by hand")
+    _import_what_they_need(target, tests)
     found = [entry for path in settings["files"] for entry in mutants(ROOT / path)]
     if most is not None and len(found) > most:
         found = random.Random(0).sample(found, most)  # noqa: S311
@@ -125,6 +128,21 @@ def score(target: str, settings: dict, *, most: int | None, jobs: int) -> dict:
         "equivalent": len(found) - len(counted),
         "survived": [asdict(mutant) for mutant in survived],
     }
+
+
+def _import_what_they_need(target: str, tests: list[str]) -> None:
+    """Run the tests without a mutant, and import the packages that they need once for all mutants."""
+    with tempfile.TemporaryDirectory() as folder:
+        listing = Path(folder) / "modules"
+        if run(None, None, tests, listing=listing) != 0:
+            sys.exit(f"error: the tests of {target} fail without a mutant; run them by hand")
+        names = listing.read_text(encoding="utf-8").split()
+    for name in names:
+        if name.partition(".")[0] not in _OWN:
+            with suppress(Exception):  # One that imports itself in another way, or under another name.
+                importlib.import_module(name)
+    if run(None, None, tests) != 0:
+        sys.exit(f"error: the tests of {target} fail where packages are imported before; leave some out")
 
 
 def mutants(path: Path) -> Iterator[tuple[Mutant, CodeType]]:
@@ -244,24 +262,25 @@ class _Finder:
         return importlib.util.spec_from_file_location(name, self._code.co_filename, loader=loader)
 
 
-def run(module: str | None, code: CodeType | None, tests: list[str]) -> int:
+def run(module: str | None, code: CodeType | None, tests: list[str], *, listing: Path | None = None) -> int:
     """Run tests in a process of their own.
 
     Args:
         module: The module that has other code; None for none.
         code: Its code.
         tests: Files of tests.
+        listing: Where the names of all modules that were imported are written.
 
     Returns:
         0 where all pass; else the code of pytest or of the signal.
     """
     child = os.fork()
     if child == 0:
-        _test(module, code, tests)
+        _test(module, code, tests, listing)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def _test(module: str | None, code: CodeType | None, tests: list[str]) -> None:
+def _test(module: str | None, code: CodeType | None, tests: list[str], listing: Path | None) -> None:
     """In the child: run the tests and end."""
     import pytest
 
@@ -269,7 +288,6 @@ def _test(module: str | None, code: CodeType | None, tests: list[str]) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
-    signal.signal(signal.SIGALRM, lambda *_: os.killpg(0, signal.SIGKILL))
     resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     if module is not None and code is not None:
@@ -278,19 +296,9 @@ def _test(module: str | None, code: CodeType | None, tests: list[str]) -> None:
     sys.path.insert(0, str(ROOT))
     result = 99
     try:
-        options = [
-            "-x",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "no:xdist",
-            "-p",
-            "no:cov",
-            "-m",
-            "not slow and not real_data",
-        ]
-        result = int(pytest.main([*options, *tests]))
+        result = int(pytest.main([*_OPTIONS, *tests]))
+        if listing is not None:
+            listing.write_text(" ".join(sys.modules), encoding="utf-8")
     finally:
         os._exit(result)
 
