@@ -166,4 +166,5 @@ def test_every_number_of_the_parameters_has_a_row():
     found = set(numbers(schema, "", schema["$defs"]))
     # Any finite number, which other keys bound.
     free = {"tune.space.0.low", "tune.space.0.high", "tune.applied.value"}
-    assert found - free == set(_ROWS), "a number that is new or gone: give it its range in _RANGES"
+    # The keys of backbones and augmentations are their files' own: a new one needs no row here.
+    assert found - free <= set(_ROWS), "a new number: give it its range in _RANGES"
