@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+import ferflow
 from ferflow import paths, workflows
 from ferflow.cli.options import ParamsOption
 from ferflow.errors import ModelError
-from ferflow.params import load_params
 
 commands = typer.Typer()
 
@@ -44,7 +44,7 @@ def ensemble(
                 f"leak-free {'no images' if clean is None else f'{clean:.2%}'}"
             )
         return
-    report = workflows.ensemble.ensemble(members, load_params(params))
+    report = workflows.ensemble.ensemble(members, ferflow.load_params(params))
     for member in report.members:
         typer.echo(f"{member.file}: validation {member.val_accuracy:.2%}")
     typer.echo(

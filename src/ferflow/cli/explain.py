@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import ferflow
 from ferflow import paths, workflows
 from ferflow.cli.model_options import DetectorOption, ExportOption
-from ferflow.params import load_params
-from ferflow.params.scoring import scoring_params
 
 if TYPE_CHECKING:
     from ferflow.explain.faithfulness import Faithfulness
@@ -57,7 +56,7 @@ def explain(
     """
     if not images:
         report = workflows.explain.explain_test_images(
-            load_params(params), export=export, model=model, output=output, measured=measured
+            ferflow.load_params(params), export=export, model=model, output=output, measured=measured
         )
         for line in _in_words(report.figures):
             typer.echo(line)
@@ -65,7 +64,7 @@ def explain(
         return
     found = workflows.explain.explain_pictures(
         images,
-        None if model is None else scoring_params(params).evaluate,
+        None if model is None else workflows.explain.scoring_params(params).evaluate,
         export=export,
         model=model,
         detector=detector,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import ferflow
 from ferflow import paths, workflows
 from ferflow.cli.options import ParamsOption
-from ferflow.params import load_params
 
 if TYPE_CHECKING:
     from ferflow.serving.export_folder import Description
@@ -37,7 +37,7 @@ def export(
     Both are compared with Keras on the test images; where the answers differ too much (section `export`
     of the parameters) nothing is written and an earlier export stays.
     """
-    done = workflows.export.export(load_params(params), model=model, folder=folder)
+    done = workflows.export.export(ferflow.load_params(params), model=model, folder=folder)
     for line in _in_words(done, folder):
         typer.echo(line)
 

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+import ferflow
 from ferflow import paths, workflows
 from ferflow.cli.options import ParamsOption
-from ferflow.params import load_params
 from ferflow.progress import say
 
 commands = typer.Typer()
@@ -40,7 +40,7 @@ def insight(
     Of images that the network did not learn from: test and validation, without copies of training
     images. Writes a page, a sheet of faces and tables; changes no label.
     """
-    report = workflows.insight.insight(load_params(params), model=model, output=output, folds=folds)
+    report = workflows.insight.insight(ferflow.load_params(params), model=model, output=output, folds=folds)
     found = report.found
     typer.echo(
         f"{len(found.errors.ranked):,} likely label errors among {len(found.images):,} images out of sample; "

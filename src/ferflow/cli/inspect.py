@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import ferflow
 from ferflow import paths, workflows
-from ferflow.params import DownloadParams, load_params
+
+if TYPE_CHECKING:
+    from ferflow.params import DownloadParams
 
 commands = typer.Typer()
 
@@ -25,7 +28,7 @@ def inspect_path(
     ] = paths.PARAMS,
 ) -> None:
     """Print how a path would be read as images: subsets, classes, counts, odd files, and the line to type."""
-    _print(path, load_params(params).download, mapping or [])
+    _print(path, ferflow.load_params(params).download, mapping or [])
 
 
 def print_dry_run(params: DownloadParams) -> None:

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
+import ferflow
 from ferflow import paths, workflows
 from ferflow.cli.options import ParamsOption
-from ferflow.params import load_params
 
 commands = typer.Typer()
 model_app = typer.Typer(help="Look at the network.", no_args_is_help=True)
@@ -26,6 +26,6 @@ def model_summary(
     if name:
         counts = workflows.network.count_parameters_of(name)
     else:
-        counts = workflows.network.count_parameters(load_params(params))
+        counts = workflows.network.count_parameters(ferflow.load_params(params))
     for kind, number in counts._asdict().items():
         typer.echo(f"{kind:<10}{number:>12,}")

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+import ferflow
 from ferflow import paths, workflows
 from ferflow.cli.options import ParamsOption
-from ferflow.params import load_params
 from ferflow.progress import say
 
 commands = typer.Typer()
@@ -36,7 +36,7 @@ def register(
     McNemar's test on the leak-free images calls it better than the champion, or not different at a
     lower cost. The same model registered twice is one version.
     """
-    registration = workflows.register.register(load_params(params), run=run, force=force)
+    registration = workflows.register.register(ferflow.load_params(params), run=run, force=force)
     for line in workflows.register.in_words(registration):
         typer.echo(line)
 

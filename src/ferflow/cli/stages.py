@@ -8,14 +8,13 @@ from typing import Annotated, Literal
 
 import typer
 
+import ferflow
 from ferflow import paths, workflows
 from ferflow.cli.app import PIPELINE
 from ferflow.cli.inspect import print_dry_run
 from ferflow.cli.model_options import ExportOption
 from ferflow.cli.options import ParamsOption
 from ferflow.errors import SourceError
-from ferflow.params import load_params
-from ferflow.params.scoring import scoring_params
 from ferflow.stages.table import STAGES, Stage
 
 commands = typer.Typer()
@@ -28,7 +27,7 @@ def download(
     ] = False,
 ) -> None:
     """Decode, check and index the images of the source; bring the face detector."""
-    values = load_params(params)
+    values = ferflow.load_params(params)
     if dry_run:
         print_dry_run(values.download)
         return
@@ -37,7 +36,7 @@ def download(
 
 def train(params: ParamsOption = paths.PARAMS) -> None:
     """Train the network; a stopped run goes on from its last epoch."""
-    workflows.train.train(load_params(params), origin=params)
+    workflows.train.train(ferflow.load_params(params), origin=params)
 
 
 def evaluate(
@@ -75,10 +74,10 @@ def evaluate(
     """
     _check_options(data, map=mapping, name=name, export=export, model=model, faces=faces == "crop")
     if data is None:
-        workflows.evaluate.evaluate(load_params(params), origin=params)
+        workflows.evaluate.evaluate(ferflow.load_params(params), origin=params)
         return
     report = workflows.evaluate_folder.evaluate_folder(
-        scoring_params(params),
+        workflows.evaluate_folder.scoring_params(params),
         data,
         name=name,
         mapping=mapping or (),
@@ -108,7 +107,7 @@ def _plain(stage: Stage) -> Callable[..., None]:
     """The command of a stage that has no options of its own."""
 
     def command(params: ParamsOption = paths.PARAMS) -> None:
-        workflows.stage.run(stage.name, load_params(params), origin=params)
+        workflows.stage.run(stage.name, ferflow.load_params(params), origin=params)
 
     command.__doc__ = stage.summary
     return command

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
+import ferflow
 from ferflow import paths, workflows
 from ferflow.cli.options import ParamsOption
-from ferflow.params import load_params
 
 commands = typer.Typer()
 
@@ -46,7 +46,7 @@ def tune(
     Trials are scored on the validation images, never on the test images. The first one is the parameter
     file's own setting. Run `dvc repro` after `--apply` to train and score the winner.
     """
-    values = load_params(params)
+    values = ferflow.load_params(params)
     report = workflows.tune.tune(
         values,
         origin=params,

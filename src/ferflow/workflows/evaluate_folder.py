@@ -15,6 +15,7 @@ from ferflow.data.sources.reading import Cut
 from ferflow.data.store import Images
 from ferflow.errors import OutputError
 from ferflow.params.scoring import ScoringParams
+from ferflow.params.scoring import scoring_params as scoring_params
 from ferflow.progress import say
 from ferflow.reader import Reader, choose_reader, cut_faces
 from ferflow.stages import evaluate_folder as stage

@@ -20,6 +20,7 @@ from ferflow.explain.heatmap import Faces, heatmaps
 from ferflow.explain.picture import draw, in_words
 from ferflow.files import atomic_file, write_json
 from ferflow.params import EvaluateParams, Params
+from ferflow.params.scoring import scoring_params as scoring_params
 from ferflow.progress import say
 from ferflow.reader import Reader, choose_reader, cut_faces
 from ferflow.serving.predictor import MAX_PIXELS

@@ -57,7 +57,7 @@ def write_model(record: Record, network: Path, example: Path | None, folder: Pat
     """
     mlflow = load_mlflow()
     code = folder.with_name(f"{folder.name}-code") / "ferflow"
-    for module in reached((_CODE,)):
+    for module in reached((_CODE,)) - {_CODE}:
         target = code / module.relative_to(PACKAGE)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(module, target)
