@@ -73,7 +73,7 @@ def build_all(folder: Path, version: str, notes: str) -> None:
 
 
 def version_of_commit() -> tuple[str, bool]:
-    """The version of HEAD, and whether a tag says so."""
+    """The version of HEAD, and whether it is that of a tag."""
     tags = [tag for tag in git("tag", "--points-at", "HEAD").split() if re.fullmatch(r"v\d+(\.\d+)*", tag)]
     if len(tags) > 1:
         raise NotReadyError(

@@ -68,7 +68,7 @@ def check_machine(params_path: Path) -> list[Check]:
     try:
         params = load_params(params_path)
     except FerflowError as error:
-        cure = "mend the file, or run 'ferflow profile sample'"
+        cure = "correct the file, or run 'ferflow profile sample'"
         return [*checks, Check("params", False, str(error), cure), _check_disk(folder, None)]
     checks.append(Check("params", True, f"{params_path}: profile {params.profile}"))
     checks.append(_check_disk(folder, params))
@@ -219,7 +219,7 @@ def _check_data(params: Params) -> Check:
         cure = f"install {needs}, or set download.source to another one"
         return Check("data", False, f"{needs} is not installed", cure)
     if path is not None:
-        cure = f"put the file there, or mend download.path in params.yaml (source {source})"
+        cure = f"put the file there, or correct download.path in params.yaml (source {source})"
         return Check("data", Path(path).exists(), f"{source} {path}", cure)
     return Check("data", True, f"{source}: {origins.REGISTRY.summary(source)}")
 

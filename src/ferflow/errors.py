@@ -4,6 +4,7 @@ FerflowError
 ├── ParamsError       params.yaml or a profile holds something that cannot be used
 ├── SourceError       the data source (archive, CSV, folder, download) cannot be read
 ├── DataError         the data itself breaks a rule: bad images, an empty class, a lost subset
+├── BadImageError     one image file cannot be used; who reads many goes on with the others
 ├── DetectorError     the face detector is missing, is not the pinned one, or cannot be loaded
 ├── ModelError        a network cannot be built, loaded or trained as asked
 ├── OutputError       a result cannot be written (full disk, read-only folder, another run holds it)
@@ -17,7 +18,7 @@ The command line catches this one family, prints the message and exits with code
 
 
 class FerflowError(Exception):
-    """Base of every error that a user can cause and mend."""
+    """Base of every error that a user can cause and correct."""
 
 
 class ParamsError(FerflowError):
@@ -30,6 +31,10 @@ class SourceError(FerflowError):
 
 class DataError(FerflowError):
     """Images, labels or subsets break a rule that later stages rely on."""
+
+
+class BadImageError(FerflowError):
+    """An image file cannot be used; the message is the reason, without the file's name."""
 
 
 class DetectorError(FerflowError):

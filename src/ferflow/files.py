@@ -6,6 +6,7 @@ the old one or the new one.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import errno
 import hashlib
@@ -18,7 +19,8 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from ferflow.errors import OutputError
+from ferflow.errors import DataError, OutputError
+from ferflow.limits import dict_of, parse_json
 from ferflow.temporaries import is_old, left_over, old_name, temporary_name
 
 _CHUNK_BYTES = 1 << 20
@@ -153,7 +155,7 @@ def _swap(fresh: Path, place: Path) -> None:
             fresh.rename(place)
             break
         except OSError as error:
-            # A rival's folder stands there again. Windows says PermissionError.
+            # A rival's folder is there again. Windows says PermissionError.
             if left == 0 or error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.EACCES):
                 raise
             shutil.rmtree(old, ignore_errors=True)
@@ -194,3 +196,34 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def read_json(path: Path, *, cure: str) -> dict[str, Any]:
+    """Read the JSON object of a file, within the limits of `ferflow.limits`.
+
+    Args:
+        path: The file.
+        cure: What the message says is to be done, such as "run 'dvc repro'".
+
+    Raises:
+        DataError: The file is missing, is not readable as JSON, or holds something else than an object.
+    """
+    try:
+        return dict_of(parse_json(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: not found; {cure}") from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not readable as JSON ({error}); {cure}") from error
+
+
+def png_data_uri(path: Path) -> str:
+    """The address that holds a PNG file itself, for `src` of an image.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); write it again") from error
+    return f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}"

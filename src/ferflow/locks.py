@@ -2,7 +2,7 @@
 
 A lock is a file that its holder has locked (`filelock`: flock on Linux and macOS, LockFileEx on Windows), so
 that it is never stale. Where the system or the file system has no such lock, the file itself is the lock and
-names its process; one that is dead loses it. Who holds a lock stands in a file beside it, since Windows lets
+names its process; one that is dead loses it. A file beside a lock names its holder, since Windows lets
 nobody read a locked one.
 """
 

@@ -17,12 +17,25 @@ def unset_variables(text: str) -> list[str]:
     ]
 
 
+def typed(text: str, *, key: str) -> str:
+    """What a path means that was typed; a file that has just this name is meant by it.
+
+    Args:
+        text: As it was typed.
+        key: The option, for the message.
+
+    Raises:
+        ParamsError: A variable is not set.
+    """
+    return text if os.path.lexists(text) else expanded(text, key=key)
+
+
 def expanded(text: str, *, key: str) -> str:
     """A path with `~` and environment variables replaced.
 
     Args:
         text: As it was written.
-        key: Of the parameter or option, for the message.
+        key: The key of the parameter or option, for the message.
 
     Raises:
         ParamsError: A variable is not set.

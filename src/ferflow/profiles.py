@@ -178,7 +178,9 @@ def _set(content: Any, change: str) -> None:
     try:
         place[last] = YAML(typ="safe").load(text)
     except YAMLError as error:
-        raise ParamsError(f"--set {change}: the value is not YAML ({str(error).splitlines()[0]})") from error
+        raise ParamsError(
+            f"--set {change}: the value is not YAML ({str(error).splitlines()[0]}); put the value in quotes"
+        ) from error
 
 
 def _keep_edits(target: Path, profiles: Path) -> Path | None:

@@ -44,9 +44,9 @@ class Reader:
     Attributes:
         name: In words, for people.
         facts: For JSON: name, version, sha256, source, trained_on, warning.
-        sha256: Of its `.keras` file.
+        sha256: The SHA-256 of its `.keras` file.
         views: Whose mean an answer is, as `evaluate.test_time_augmentation`.
-        temperature: Of the confidence, as its export has it; None where none was fitted.
+        temperature: The temperature of the confidence, as its export has it; None where none was fitted.
         read: Faces to probabilities, rounded to 6 decimals.
         open_run: Gives the network as heatmaps take it; a ModelError where they cannot be made of it.
         open_finder: Gives what finds faces in photos.

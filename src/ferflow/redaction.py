@@ -21,9 +21,9 @@ from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 HIDDEN = "***"
 
-# By value only what is long enough not to stand in other words by chance.
+# By value only what is long enough not to be a part of other words by chance.
 _MIN_CHARACTERS = 4
-# A shorter one is taken out where it stands by itself; a longer one inside of words, too.
+# A shorter one is taken out where it is a word by itself; a longer one inside of words, too.
 _MIN_INSIDE_WORDS = 8
 # Of a number; shorter ones are ports, sizes and counts.
 _MIN_DIGITS = 6
@@ -78,7 +78,7 @@ class Registry:
         """Have the secrets of an address replaced from now on.
 
         Args:
-            url: Of a server, a database or a webhook; what is none is passed over.
+            url: The URL of a server, a database or a webhook; what is none is passed over.
             is_secret: Whether its path and options are secret as well, as those of a webhook are.
         """
         if "://" not in url:
@@ -115,7 +115,7 @@ class Registry:
         self._environment = now
 
     def replace(self, text: str) -> str:
-        """`text` without the registered secrets, and without what stands where secrets do."""
+        """`text` without the registered secrets, and without what is in the places of secrets."""
         if self._secrets and self._pattern is None:
             self._pattern = re.compile(
                 "|".join(map(_expression, sorted(self._secrets, key=len, reverse=True)))
@@ -130,7 +130,7 @@ class Registry:
         return _HEADER.sub(rf"\g<key>{HIDDEN}", text)
 
     def _register_user(self, user: str, password: str | None, *, is_web: bool) -> None:
-        """A token may stand as the user's name: alone before a server, or where it looks like one."""
+        """A token may be given as the user's name: alone before a server, or where it looks like one."""
         looks_like_token = len(user) >= 16 and not user.isalpha()
         if user and ((is_web and not password) or looks_like_token):
             self._register_parts(user)
@@ -186,7 +186,7 @@ def hiding_streams(arguments: Iterable[str] = ()) -> Iterator[None]:
     """Inside the block stdout and stderr of this process show no secrets; libraries' logs included.
 
     Args:
-        arguments: Of the command line; addresses among them are registered.
+        arguments: The arguments of the command line; addresses among them are registered.
     """
     for argument in arguments:
         for address in argument.split("=", 1) if argument.startswith("-") else [argument]:

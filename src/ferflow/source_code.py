@@ -94,7 +94,7 @@ def is_registry(folder: Path) -> bool:
     """Whether a package finds its modules by their names.
 
     Args:
-        folder: Of the package, as it is or below `src/ferflow/`.
+        folder: The folder of the package, as it is or below `src/ferflow/`.
     """
     start = PACKAGE / folder / "__init__.py"
     return start.is_file() and _REGISTRY in start.read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ def sqlite_url(path: Path, **options: int) -> str:
 
     Args:
         path: The file.
-        options: Of the connection, such as `timeout=60` (seconds).
+        options: The options of the connection, such as `timeout=60` (seconds).
     """
     query = {name: str(value) for name, value in options.items()}
     return heavy.sqlalchemy.engine.URL.create(

@@ -123,7 +123,7 @@ def _start_of(pid: int) -> int | None:
         content = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
         return None
-    # The name of the program stands in brackets, and may hold brackets and spaces.
+    # The name of the program is in brackets, and may hold brackets and spaces.
     fields = content.rpartition(b")")[2].split()
     return None if fields[0] in (b"Z", b"X") else int(fields[19])
 

@@ -11,9 +11,9 @@ import pytest
 
 from ferflow.data.decoding import decode_box
 from ferflow.data.decoding.decode_box import DecodeBox
-from ferflow.data.decoding.picture_header import BadImageError
 from ferflow.data.decoding.pictures import decode_picture
 from ferflow.data.images import decode_face
+from ferflow.errors import BadImageError
 from tests.data.picture_files import (
     files_of_all_kinds,
     gif_of,

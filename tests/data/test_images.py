@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ferflow.data.images import BadImageError, decode_face, to_grey_face
+from ferflow.data.images import decode_face, to_grey_face
+from ferflow.errors import BadImageError
 from tests.source_files import encoded, face, huge_png
 
 MAX_PIXELS = 1_000_000

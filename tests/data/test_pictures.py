@@ -15,8 +15,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from ferflow.data.decoding import pictures
-from ferflow.data.decoding.picture_header import BadImageError
 from ferflow.data.decoding.pictures import Picture, decode_picture, read_frames
+from ferflow.errors import BadImageError
 from tests.data.picture_files import QUARTERS, files_of_all_kinds, gif_of, quarters, saved
 
 FILES = files_of_all_kinds()

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ferflow.data.decoding.picture_header import BadImageError
 from ferflow.data.decoding.pictures import decode_picture
 from ferflow.data.decoding.tiff import orientation_of, read_tags
+from ferflow.errors import BadImageError
 from tests.data.picture_files import grey_tiff, saved, tiff_of
 
 PICTURE = np.random.default_rng(1).integers(0, 256, (20, 30), dtype=np.uint8)

@@ -20,7 +20,6 @@ import numpy as np
 from PIL import Image
 
 from ferflow.data.archives.archives import read_members
-from ferflow.data.decoding.picture_header import BadImageError
 from ferflow.data.decoding.pictures import read_frames
 from ferflow.data.images import decode_image
 from ferflow.data.sources.fer_csv import read_fer_csv
@@ -28,7 +27,7 @@ from ferflow.data.sources.parquet_table import parquet_rows
 from ferflow.data.sources.reading_errors import Wording
 from ferflow.data.sources.table_rows import Table
 from ferflow.data.store import read_arrays, read_csv, write_arrays
-from ferflow.errors import FerflowError
+from ferflow.errors import BadImageError, FerflowError
 from ferflow.limits import parse_json
 from ferflow.params import DownloadParams, load_params
 from ferflow.redaction import Registry

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import fisher_exact
 
-from ferflow.insight.slices import bins_of, holm, slice_by
+from ferflow.insight.slices import bins_of, slice_by
 from ferflow.insight.traits import Trait
 from ferflow.model.metrics import accuracy_interval
 
@@ -92,8 +92,3 @@ def test_chance_alone_rarely_makes_a_difference():
     )
     assert any(entry.p_value < 0.05 for entry in slices)
     assert not any(entry.is_different for entry in slices)
-
-
-def test_holm_by_hand():
-    assert holm([0.01, 0.04, 0.03, 0.5]) == pytest.approx([0.04, 0.09, 0.09, 0.5])
-    assert holm([]) == []

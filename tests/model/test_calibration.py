@@ -8,7 +8,6 @@ import pytest
 from ferflow.model.calibration import (
     COVERAGES,
     Answered,
-    _wilson_low,
     calibrated,
     choose_thresholds,
     coverage_curve,
@@ -148,12 +147,3 @@ def test_a_few_right_answers_are_not_enough_for_a_threshold_and_all_right_ones_n
 
     assert few == {"0.7": None, "0.8": None, "0.9": None, "0.95": None}
     assert many == {"0.7": 0.0, "0.8": 0.0, "0.9": 0.0, "0.95": 0.0}
-
-
-def test_wilson_bounds_of_many_counts_are_those_of_one():
-    right, answered = np.array([0, 3, 50, 99]), np.array([1, 4, 80, 99])
-    expected = [
-        accuracy_interval(r, n, confidence_level=0.9)[0] for r, n in zip(right, answered, strict=True)
-    ]
-
-    assert _wilson_low(right, answered, 0.9) == pytest.approx(expected, abs=1e-9)

@@ -42,10 +42,11 @@ def predict(export_folder):
 
 @pytest.fixture
 def album(tmp_path):
-    """A folder with two faces, one face, none, and a text."""
+    """A folder with two faces, one face, none, a picture that cannot be read, and a text."""
     write_photo(tmp_path / "album" / "two.png", photo_of(_TWO))
     write_photo(tmp_path / "album" / "sub" / "one.jpg", photo_of(_TWO[1:]))
     write_photo(tmp_path / "album" / "wall.png", photo_of([]))
+    (tmp_path / "album" / "zero.png").write_text("no picture")
     (tmp_path / "album" / "notes.txt").write_text("no picture")
     return tmp_path / "album"
 
@@ -87,7 +88,11 @@ def test_a_table_has_a_line_a_face_and_says_where_there_is_none(predict, album):
     assert lines[0].split()[:4] == ["picture", "face", "emotion", "confidence"]
     assert [line.split()[1] for line in lines[1:]] == ["1", "1", "2", "-"]
     assert lines[-1].endswith("no face")
-    assert f"skipped: {album}/notes.txt: not a JPEG, PNG" in result.stderr
+    assert f"skipped: {album}/zero.png: not a JPEG, PNG" in result.stderr
+    assert (
+        f"{album}: 1 files are no images by their names and were passed over, such as notes.txt"
+        in result.stderr
+    )
     assert "3 pictures, 3 faces, 1 picture without a face, 1 file not readable" in result.stderr
 
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from ferflow import Predictor
-from ferflow.data.images import BadImageError, decode_face
-from ferflow.errors import DetectorError, FerflowError, ModelError
+from ferflow.data.images import decode_face
+from ferflow.errors import BadImageError, DetectorError, FerflowError, ModelError
 from ferflow.explain import heatmap
 from ferflow.labels import EMOTIONS
 from ferflow.serving.crop import YUNET_MARGIN, square_around

@@ -13,8 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ferflow.cli.app import app
-from ferflow.data.images import BadImageError
-from ferflow.errors import FerflowError, SourceError
+from ferflow.errors import BadImageError, FerflowError, SourceError
 from ferflow.serving import remote
 from tests.serving.pictures import photo_of, write_photo
 from tests.serving.test_shots import write_video

@@ -18,7 +18,7 @@ from ferflow.tracking.comparison.compare_page import compared_confusions, write_
 from ferflow.tracking.comparison.compare_plots import confusion_shares, plot_confusion_difference, plot_curves
 from ferflow.tracking.comparison.compared_run import ComparedRun, load_runs
 from ferflow.tracking.comparison.paired import PairedTest
-from ferflow.tracking.comparison.pairs import difference_interval, holm, pair_table, paired_tests
+from ferflow.tracking.comparison.pairs import difference_interval, pair_table, paired_tests
 from ferflow.tracking.store import DATABASE, experiment_id
 from ferflow.tracking.store import client as store_client
 from ferflow.tracking.tracked_run import newest_runs
@@ -117,12 +117,6 @@ def test_the_headline_says_what_the_lead_is_worth(runs):
         "D has the highest leak-free accuracy, 82.1%. It is better than B beyond chance. "
         "It is not told apart from C. A was scored on other test images: not comparable."
     )
-
-
-def test_holm_adjusts_as_published():
-    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert holm([0.9, 0.8]) == [1, 1]
-    assert holm([]) == []
 
 
 def test_the_interval_of_a_difference_covers_the_truth():

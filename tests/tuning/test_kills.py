@@ -11,7 +11,7 @@ import pytest
 from ferflow.tuning import trials as attributes
 from ferflow.tuning.space import Space
 from ferflow.tuning.storage import Store, parse_address, quiet
-from ferflow.tuning.study import Budget, Worker, claim, load_study, mend, open_study
+from ferflow.tuning.study import Budget, Worker, claim, load_study, open_study, repair_trials
 from ferflow.tuning.sweep import run
 from tests.tuning import light_training
 from tests.tuning.light_sweep import STUDY, LightSweep, light_plan
@@ -168,13 +168,13 @@ def test_a_trial_of_another_machine_without_a_sign_of_life_is_retried_once(claim
     store, study, trial, plan = claimed
     here = tmp_path / "here"
     trial.report(0.5, 1)
-    mend(study, here)
+    repair_trials(study, here)
     assert study.trials[0].state.name == "RUNNING"
     store.beat(trial._trial_id)
     time.sleep(2.5)
     hasty = load_study(Store(plan.address, heartbeat_seconds=1, grace_seconds=1), STUDY, plan.params)
     for _ in range(2):
-        mend(hasty, here)
+        repair_trials(hasty, here)
     assert [trial.state.name for trial in study.trials] == ["FAIL", "WAITING"]
     assert attributes.reason(study.trials[0]) == attributes.DIED
     retry = study.trials[1]
@@ -192,7 +192,7 @@ def test_a_trial_whose_worker_died_as_it_took_it_is_retried(claimed, tmp_path):
     _, study, _, _ = claimed
     with quiet():
         study.ask()
-    mend(study, tmp_path / "here")
+    repair_trials(study, tmp_path / "here")
     assert [trial.state.name for trial in study.trials] == ["RUNNING", "FAIL", "WAITING"]
 
 
@@ -202,7 +202,7 @@ def test_a_retry_that_was_queued_before_its_trial_failed_is_not_doubled(claimed,
     with quiet():
         study.ask()
     attributes.add_retry(study, study.trials[1])
-    mend(study, tmp_path / "here")
+    repair_trials(study, tmp_path / "here")
     assert [trial.state.name for trial in study.trials] == ["RUNNING", "FAIL", "WAITING"]
 
 

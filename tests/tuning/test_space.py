@@ -35,7 +35,7 @@ def space_of(sample_values):
     [
         (
             _float("train.lerning_rate", 0.1, 0.2),
-            r"unknown key 'train\.lerning_rate'; known are train\.ep",
+            r"unknown key 'train\.lerning_rate'; use one of train\.ep",
         ),
         (_float("train.unfreeze.epoch", 0.1, 0.2), r"unknown key 'train\.unfreeze\.epoch'"),
         (

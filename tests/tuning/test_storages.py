@@ -12,7 +12,7 @@ from ferflow.errors import TuningError
 from ferflow.tuning import trials as attributes
 from ferflow.tuning.storage import Address, Store, parse_address, quiet
 from ferflow.tuning.study import load_study
-from ferflow.tuning.study_journal import mend_journal
+from ferflow.tuning.study_journal import repair_journal
 from ferflow.tuning.sweep import run
 from tests.tracking import servers
 from tests.tuning.light_sweep import STUDY, LightSweep, light_plan
@@ -112,10 +112,10 @@ def test_a_journal_that_a_kill_tore_goes_on(tmp_path):
 
 
 @pytest.mark.parametrize(("content", "kept"), [(b"", b""), (b"a\n", b"a\n"), (b"a\nb", b"a\n"), (b"ab", b"")])
-def test_mend_journal_cuts_off_a_torn_line_alone(tmp_path, content, kept):
+def test_repair_journal_cuts_off_a_torn_line_alone(tmp_path, content, kept):
     path = tmp_path / "studies.journal"
     path.write_bytes(content)
-    mend_journal(path)
+    repair_journal(path)
     assert path.read_bytes() == kept
 
 

@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 import ferflow
+from ferflow.cli.typed_paths import read_paths_in_full
 from ferflow.endings import exit_code_of
 from ferflow.stages.table import STAGES
 
@@ -100,6 +101,7 @@ class _Loaded(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         found = importlib.import_module(f"ferflow.cli.{COMMANDS[name].module}").commands
         found.rich_markup_mode = app.rich_markup_mode
+        read_paths_in_full(found)
         return typer.main.get_group(found).commands[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -146,7 +148,7 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command line; however a command ends, it says so in one message."""
+    """Run the command line; however a command ends, one message tells how."""
     sys.exit(exit_code_of(app))
 
 

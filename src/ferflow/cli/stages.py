@@ -91,7 +91,7 @@ def evaluate(
 
 
 def _check_options(data: Path | None, **options: object) -> None:
-    """See that options of `--data` do not stand alone.
+    """See that options of `--data` are not given alone.
 
     Raises:
         SourceError: One does.
@@ -99,7 +99,8 @@ def _check_options(data: Path | None, **options: object) -> None:
     given = [f"--{name}" for name, value in options.items() if value]
     if data is None and given:
         raise SourceError(
-            f"{', '.join(given)} belongs to --data DIR; without it the test subset of the pipeline is scored"
+            f"{', '.join(given)} belongs to --data DIR; give that, too, or leave the "
+            "option away: without --data the test subset of the pipeline is scored"
         )
 
 

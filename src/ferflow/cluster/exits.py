@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 
 
 def readable(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Make an error that a user can mend one line, and exit code 1."""
+    """Make an error that a user can correct one line, and exit code 1."""
 
     @wraps(function)
     def checked(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,10 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from ferflow.data.store import read_csv
-from ferflow.errors import DataError
-from ferflow.files import atomic_file
+from ferflow.files import atomic_file, png_data_uri, read_json
 from ferflow.labels import EMOTIONS
-from ferflow.limits import dict_of, parse_json
 
 # Points of the curve: Kubeflow keeps them in a database row of metadata.
 _NUM_THRESHOLDS = 101
@@ -84,8 +81,7 @@ def write_pictures(target: Path, *, title: str, pictures: Sequence[Path]) -> Non
         OutputError: The page cannot be written.
     """
     shown = [
-        f'<img alt="{html.escape(path.stem)}" style="max-width:100%" '
-        f'src="data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}">'
+        f'<img alt="{html.escape(path.stem)}" style="max-width:100%" src="{png_data_uri(path)}">'
         for path in pictures
         if path.is_file()
     ]
@@ -131,7 +127,4 @@ def read_report(path: Path) -> dict[str, Any]:
     Raises:
         DataError: It is missing or not JSON.
     """
-    try:
-        return dict_of(parse_json(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read ({error}); run the step again") from error
+    return read_json(path, cure="run the step again")

@@ -52,7 +52,7 @@ def tune_best(
     """Write the best values of the study into the parameter file, and bring the study to MLflow.
 
     Returns:
-        How the study stands.
+        The state of the study.
     """
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         os.environ["FERFLOW_TRACKING"] = "off"  # A store in the pod would be lost with it.

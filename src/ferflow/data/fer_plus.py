@@ -107,7 +107,7 @@ def votes_of_rows(
     """The votes of the usable rows of a table, as cells of the index.
 
     Args:
-        path: Of the votes.
+        path: The path of the votes.
         table: That they label, for messages.
         num_rows: Rows of the table, usable or not.
         rows: Number of each usable row, from 1 on.

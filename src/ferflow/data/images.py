@@ -12,14 +12,11 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from ferflow.data.decoding.picture_header import BadImageError
 from ferflow.data.decoding.pictures import decode_picture
 from ferflow.labels import IMAGE_SIZE
 
 if TYPE_CHECKING:
     from ferflow.data.store import Images
-
-__all__ = ["BadImageError", "decode_face", "decode_image", "to_grey_face"]
 
 
 def decode_face(content: bytes, *, max_pixels: int) -> Images:

@@ -37,7 +37,7 @@ def label_indices(labels: Column) -> NDArray[np.uint8]:
     if wrong.any():
         raise DataError(
             f"label {str(labels[wrong][0])!r} found, expected one of {', '.join(EMOTIONS)}; "
-            "rename the class folders or mend the index and run the download stage again"
+            "rename the class folders or correct the index and run the download stage again"
         )
     return np.asarray(matches.argmax(axis=1), dtype=np.uint8)
 
@@ -57,7 +57,7 @@ def assign_subsets(
         labels: (N,) uint8 index into `EMOTIONS`.
         groups: (N,) numbers from `near_groups`.
         params: Section `split`.
-        seed: Of the draws.
+        seed: The seed of the draws.
 
     Returns:
         (N,) of "train", "val" or "test".
@@ -95,7 +95,7 @@ def draw_groups(
     Args:
         labels: (N,) uint8 index into `EMOTIONS`.
         groups: (N,) group numbers.
-        share: Of the images, 0-1.
+        share: The share of the images that is drawn, 0-1.
         generator: Source of the order.
 
     Returns:

@@ -1,7 +1,7 @@
 """The table of images that travels through the pipeline: an array and one index row an image.
 
 On disk a table is an uncompressed `.npz` with the array `images` and a `.csv` index whose rows
-stand in the same order. The same table always has the same bytes.
+are in the same order. The same table always has the same bytes.
 """
 
 from __future__ import annotations

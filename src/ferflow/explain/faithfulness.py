@@ -51,7 +51,7 @@ def measure(run: Run, faces: Faces, *, seed: int = 0) -> Faithfulness:
     Args:
         run: The network; see `ferflow.explain.heatmap`.
         faces: (N, 48, 48) uint8, N at least 1.
-        seed: Of the random quarter, and of the order among places that are equally hot.
+        seed: The seed of the random quarter, and of the order among places that are equally hot.
     """
     probabilities = run.answers(faces)
     answers = probabilities.argmax(axis=1)

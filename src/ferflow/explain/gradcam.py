@@ -1,6 +1,6 @@
 """Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391) without automatic differentiation.
 
-Between the backbone and the logits of `build_network` stand only linear layers and at most one ReLU,
+Between the backbone and the logits of `build_network` there are only linear layers and at most one ReLU,
 so that the gradient of a logit has a closed form. Written out as layers it runs on every backend and is
 exported with the network.
 """
@@ -21,7 +21,7 @@ from ferflow.model.network import members_of
 
 keras = load_keras()
 
-# What may stand behind the backbone, in this order; `build_network` names them so.
+# What may come after the backbone, in this order; `build_network` names them so.
 _HEAD = ("features_bn", "pool", "hidden", "hidden_bn", "dropout_head", "logits", "probabilities")
 # Images a step: the copies of four faces.
 _BATCH = 72
@@ -46,7 +46,7 @@ class GradCam(keras.layers.Layer):  # type: ignore[misc, name-defined]
         self.outer = outer
 
     def call(self, features: Any, hidden: Any = None) -> Any:
-        """See the class."""
+        """The maps of the seven emotions, (N, 7, h, w) float32."""
         ops = keras.ops
         maps = ops.matmul(ops.cast(features, "float32"), self.inner)
         if self.outer is not None:
@@ -111,7 +111,7 @@ class _Enlarged(keras.layers.Layer):  # type: ignore[misc, name-defined]
         self.side = side
 
     def call(self, maps: Any) -> Any:
-        """See the class."""
+        """The enlarged maps, (N, 7, side, side)."""
         if maps.shape[2] == self.side:
             return maps
         ops = keras.ops
@@ -148,7 +148,7 @@ def keras_run(network: Any, *, batch_size: int = _BATCH) -> Run:
 
 
 def _head_of(network: Any) -> dict[str, Any]:
-    """Name to layer of all that stands behind the backbone.
+    """Name to layer of all that comes after the backbone.
 
     Raises:
         ModelError: It is not what `build_network` puts there.

@@ -37,11 +37,11 @@ class Subject:
 
     Attributes:
         network: The `.keras` file.
-        name: Of the registered model.
-        version: Of the registry; None for a bare file.
-        run_id: Of the run that trained it; None for a bare file.
+        name: The name of the registered model.
+        version: The version of the registry; None for a bare file.
+        run_id: The id of the run that trained it; None for a bare file.
         test_time_augmentation: The views that it was scored with.
-        confidence_level: Of the intervals of its figures.
+        confidence_level: The confidence level of the intervals of its figures.
         reports: Name, such as `metrics.json`, to content; of the stages that made it.
         lineage: Tag to text: where it comes from.
     """

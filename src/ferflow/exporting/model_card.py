@@ -48,9 +48,9 @@ def write_card(
     """The text of the card.
 
     Args:
-        description: Of the export, its checks included.
+        description: The description of the export, its checks included.
         figures: The content of `metrics.json`.
-        confidence_level: Of the intervals in it, 0-1.
+        confidence_level: The confidence level of the intervals in it, 0-1.
         reports: Name, such as `download.json`, to content; of the stages that made the model.
         lineage: Tag to text: where the model comes from.
 
@@ -93,7 +93,7 @@ def write_card(
 
 
 def _environment() -> heavy.jinja2.Environment:
-    """Markdown, not HTML: what stands in cells is made safe for them by `_cell`."""
+    """Markdown, not HTML: the content of cells is made safe for them by `_cell`."""
     return heavy.jinja2.Environment(
         loader=heavy.jinja2.PackageLoader("ferflow", "exporting"),
         autoescape=False,

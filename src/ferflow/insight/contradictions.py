@@ -26,10 +26,10 @@ class CopyCheck:
     Attributes:
         num_contradicted: Images of which a copy carries another label.
         num_groups: Pictures that these are copies of.
-        num_contradicted_found: Of the images, those that are likely errors.
+        num_contradicted_found: The number of these images that are likely errors.
         num_groups_found: Pictures of which at least one copy is a likely error.
         num_confirmed: Images whose copies all carry the same label.
-        num_confirmed_found: Of these, likely errors.
+        num_confirmed_found: The number of these that are likely errors.
         area: Chance that a contradicted image is ranked before a confirmed one; 0.5 is no better
             than drawing lots.
         area_low: Lower end of its 95 % bootstrap interval, over pictures.
@@ -53,11 +53,11 @@ def check_by_copies(
     """Hold the ranking of label errors against the labels of copies.
 
     Args:
-        errors: Of the N images out of sample.
+        errors: The likely errors among the N images out of sample.
         rows: (N,) the row of each of them in the manifest.
         copies: (M,) what copies share: `sha256` or `group` of the manifest.
         labels: (M,) label of each row of the manifest, in and out of sample.
-        seed: Of the bootstrap.
+        seed: The seed of the bootstrap.
     """
     pictures = np.unique(copies, return_inverse=True)[1]
     num_copies = np.bincount(pictures)

@@ -75,7 +75,7 @@ def draw_folds(labels: NDArray[np.uint8], groups: Column, *, folds: int, seed: i
         labels: (N,) uint8, index into `EMOTIONS`.
         groups: (N,) what copies share.
         folds: Number of folds.
-        seed: Of the draws.
+        seed: The seed of the draws.
 
     Returns:
         (N,) int64, 0 to folds - 1.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ferflow.files import atomic_file
+from ferflow.files import atomic_file, png_data_uri
 from ferflow.insight.contradictions import CopyCheck
 from ferflow.insight.label_errors import pair_counts
 from ferflow.insight.plots import SHEET_IMAGES
@@ -52,7 +51,7 @@ def write_page(path: Path, found: Insight, *, origin: Origin) -> None:
         verdict=check_in_words(found.near),
         slices=slice_table(found.slices),
         sheet_images=min(SHEET_IMAGES, len(found.errors.ranked)),
-        images={picture.stem: _embedded(picture) for picture in sorted(path.parent.glob("*.png"))},
+        images={picture.stem: png_data_uri(picture) for picture in sorted(path.parent.glob("*.png"))},
         percent=percent,
         format_value=format_value,
     )
@@ -186,7 +185,3 @@ def _points(difference: float | None) -> str:
 
 def _share(number: int, total: int) -> str:
     return f"{number:,} ({number / total:.0%})" if total else _EN_DASH
-
-
-def _embedded(path: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")

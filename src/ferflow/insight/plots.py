@@ -29,7 +29,7 @@ _EXAMPLES = 6
 def write_sheet(path: Path, images: HeldOut, errors: LabelErrors) -> None:
     """Write the first likely label errors as a contact sheet.
 
-    Each face stands over its label and the network's answer, with their probabilities.
+    Each face is shown over its label and the network's answer, with their probabilities.
 
     Raises:
         OutputError: The file cannot be written.
@@ -53,7 +53,7 @@ def plot_slices(slices: Sequence[Slice], path: Path, *, accuracy: float) -> None
     Args:
         slices: At least one, those of one trait together.
         path: The PNG that is written.
-        accuracy: Of all images, drawn as a line.
+        accuracy: The accuracy on all images, drawn as a line.
 
     Raises:
         OutputError: The file cannot be written.
@@ -97,7 +97,7 @@ def plot_examples(test: HeldOut, traits: Sequence[Trait], path: Path) -> None:
 
     Args:
         test: The N images.
-        traits: Of these; those with one bin only, or with fixed edges, are left out.
+        traits: The traits to draw; those with one bin only, or with fixed edges, are left out.
         path: The PNG that is written.
 
     Raises:

@@ -48,10 +48,10 @@ class Insight:
         exact: The ranking against exact copies.
         near: The ranking against exact and near copies.
         test: The leak-free test images, that slices are made of.
-        traits: Of the test images.
+        traits: The traits of the test images.
         slices: With their accuracies.
         left_out: Why a trait is missing, a sentence each.
-        manifest: Of the split.
+        manifest: The manifest of the split.
         model: The network that judged the test and validation images, by its path in the repository.
         accuracy: Its accuracy on these, 0-1.
     """

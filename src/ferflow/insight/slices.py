@@ -18,6 +18,7 @@ from scipy.stats import fisher_exact
 from ferflow.insight.traits import Trait
 from ferflow.labels import EMOTIONS
 from ferflow.model.metrics import accuracy_interval
+from ferflow.model.statistics import holm
 
 SIGNIFICANCE = 0.05
 
@@ -32,7 +33,7 @@ class Slice:
         trait: Name of the trait.
         name: Name or range of the bin.
         rows: (K,) int64, the images; K is at least 1.
-        num_right: Of them, those whose most probable class is their label.
+        num_right: The number of them whose most probable class is their label.
         accuracy: Share of these.
         low: Lower end of its Wilson interval.
         high: Upper end of it.
@@ -72,10 +73,10 @@ def slice_by(
     A trait that puts all images into one bin gives no slice: there is no rest.
 
     Args:
-        traits: Of the N images.
+        traits: The traits of the N images.
         labels: (N,) uint8, index into `EMOTIONS`.
         right: (N,) bool: the prediction is the label.
-        confidence_level: Of the intervals, such as 0.95.
+        confidence_level: The confidence level of the intervals, such as 0.95.
     """
     slices = []
     for trait in traits:
@@ -101,16 +102,6 @@ def bins_of(trait: Trait) -> list[tuple[str, NDArray[np.int64]]]:
         bins.append((trait.names[number] if trait.names else _range(trait, rows), rows))
     lost = np.flatnonzero(np.isnan(trait.values))
     return [*bins, (trait.unmeasured, lost)] if trait.unmeasured and len(lost) else bins
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values adjusted for having been tested together (Holm 1979), in the order given."""
-    adjusted = np.zeros(len(p_values))
-    highest = 0.0
-    for rank, index in enumerate(np.argsort(p_values, kind="stable")):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = highest
-    return [float(value) for value in adjusted]
 
 
 def _range(trait: Trait, rows: NDArray[np.int64]) -> str:

@@ -18,7 +18,7 @@ _OVERLAP, _MOST_BOXES = 0.3, 50
 # Columns of a YuNet detection: box, then (x, y) of these, then the score.
 _RIGHT_EYE, _LEFT_EYE, _NOSE = slice(4, 6), slice(6, 8), slice(8, 10)
 # Side and margin of the enlarged image. At 64 pixels YuNet finds faces well enough, but its landmarks
-# stand upright however the head is tilted; the margin leaves room for landmarks outside the image.
+# are upright however the head is tilted; the margin leaves room for landmarks outside the image.
 _SIDE, _MARGIN = 192, 32
 # A fainter find is left out: its landmarks are guesses.
 _LEAST_SCORE = 0.5

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp, softmax
-from scipy.stats import norm
 
 from ferflow.model.metrics import Labels, Probabilities, calibration
+from ferflow.model.statistics import wilson_interval
 
 # Figures that are given: at these shares of answers, thresholds of confidence and wanted accuracies.
 COVERAGES = ("1.0", "0.9", "0.8", "0.7", "0.5")
@@ -187,13 +186,13 @@ def choose_thresholds(curve: CoverageCurve, *, confidence_level: float) -> dict[
     answers in a row are not enough.
 
     Args:
-        curve: Of validation images.
-        confidence_level: Of the interval, such as 0.95.
+        curve: The curve of validation images.
+        confidence_level: The confidence level of the interval, such as 0.95.
 
     Returns:
         Wanted accuracy to threshold: 0 where all answers reach it, None where none do.
     """
-    low = _wilson_low(curve.num_right, curve.num_answered, confidence_level)
+    low, _ = wilson_interval(curve.num_right, curve.num_answered, confidence_level=confidence_level)
     chosen: dict[str, float | None] = {}
     for wanted in WANTED_ACCURACIES:
         reached = np.flatnonzero(low >= float(wanted))
@@ -218,7 +217,7 @@ def calibrated(
     Args:
         labels: (N,) true classes, index into `EMOTIONS`; N may be 0, then figures are None.
         probabilities: (N, 7) float64, rows adding up to 1.
-        temperature: Of the scaling.
+        temperature: The temperature of the scaling.
         thresholds: Wanted accuracy to the threshold chosen for it.
         calibration_bins: Number of bins of the calibration error.
     """
@@ -260,19 +259,6 @@ def _area(curve: CoverageCurve) -> float | None:
         return None
     added = np.diff(curve.num_answered, prepend=0)
     return _rounded(float(np.average(1 - curve.accuracy, weights=added)))
-
-
-def _wilson_low(
-    num_right: NDArray[np.int64], num_answered: NDArray[np.int64], confidence_level: float
-) -> NDArray[Any]:
-    """Lower end of the Wilson score interval, as `accuracy_interval` gives it one at a time."""
-    quantile = norm.ppf((1 + confidence_level) / 2)
-    share = num_right / num_answered
-    centre = share + quantile**2 / (2 * num_answered)
-    spread = quantile * np.sqrt(
-        share * (1 - share) / num_answered + quantile**2 / (4 * num_answered.astype(np.float64) ** 2)
-    )
-    return np.asarray((centre - spread) / (1 + quantile**2 / num_answered))
 
 
 def _rounded(value: float) -> float:

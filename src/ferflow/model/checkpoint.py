@@ -111,7 +111,7 @@ class CheckpointWriter:
 
         Args:
             epoch: Number of finished epochs.
-            arrays: Of `variables_to_arrays`; those on a device come to the host beside training, too.
+            arrays: What `variables_to_arrays` gave; those on a device come to the host beside training, too.
             state: What else is needed to go on; JSON types. Not to be changed afterwards.
 
         Raises:

@@ -21,7 +21,7 @@ class Draws:
 
     Args:
         generator: A `keras.random.SeedGenerator`.
-        number: Of the images.
+        number: The number of images.
     """
 
     def __init__(self, generator: Any, number: Any) -> None:

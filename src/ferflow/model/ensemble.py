@@ -27,7 +27,9 @@ def mean_of(networks: Sequence[Any]) -> Any:
         ModelError: There is one network only, or none.
     """
     if len(networks) < 2:
-        raise ModelError(f"an ensemble needs two networks or more, {len(networks)} given")
+        raise ModelError(
+            f"an ensemble needs two networks or more, {len(networks)} given; name another .keras file"
+        )
     images = keras.Input(networks[0].input_shape[1:], name="images")
     answers = []
     for number, network in enumerate(networks, start=1):

@@ -32,12 +32,12 @@ class Epochs:
     there in blocks, the next one while the steps of one are taken. Both give the same steps.
 
     Args:
-        trainer: Of `build_trainer`.
+        trainer: What `build_trainer` gave.
         network: That it was built from.
         training: Images to fit.
         targets: (N, ...) float32, what the loss compares the answers with.
-        params: Of the training.
-        seed: Of the order of the images.
+        params: The parameters of the training.
+        seed: The seed of the order of the images.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class _CallLength:
         """Steps of the next call.
 
         Args:
-            remaining: Of the data that are there.
+            remaining: The rest of the data that are there.
         """
         return remaining if self._number == "auto" else min(remaining, int(self._number))
 

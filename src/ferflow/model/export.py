@@ -91,7 +91,7 @@ def write_int8(source: Path, path: Path, images: NDArray[np.uint8]) -> None:
         ModelError: What quantises is not installed.
     """
     _require("onnx")
-    # Late: they load ONNX, of the extra `export`, and the line above says so where it is missing.
+    # Late: they load ONNX, of the extra `export`, and the line above names the extra where they are missing.
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 from sklearn.metrics import precision_recall_fscore_support, roc_auc_score, roc_curve
 
 from ferflow.labels import EMOTIONS
+from ferflow.model.statistics import wilson_interval
 
 Labels = NDArray[np.integer[Any]]
 Probabilities = NDArray[np.float64]
@@ -125,7 +125,7 @@ def score(
     Args:
         labels: (N,) true classes, index into `EMOTIONS`; N may be 0, then every figure is None.
         probabilities: (N, 7) float64, rows adding up to 1.
-        confidence_level: Of the accuracy's interval, such as 0.95.
+        confidence_level: The confidence level of the accuracy's interval, such as 0.95.
         calibration_bins: Number of bins of the calibration error.
     """
     num_images = len(labels)
@@ -183,8 +183,8 @@ def accuracy_interval(num_right: int, num_images: int, *, confidence_level: floa
 
     It is never empty and never leaves 0-1, unlike the normal approximation.
     """
-    interval = binomtest(num_right, num_images).proportion_ci(confidence_level, method="wilson")
-    return float(interval.low), float(interval.high)
+    low, high = wilson_interval(num_right, num_images, confidence_level=confidence_level)
+    return float(low), float(high)
 
 
 def confusion_matrix(labels: Labels, predicted: Labels) -> NDArray[np.int64]:

@@ -46,7 +46,7 @@ def build_optimizer(params: TrainParams, steps_per_epoch: int) -> Any:
     """The optimizer that the parameters describe; its weight decay spares biases and BatchNorm.
 
     Args:
-        params: Of the optimisation.
+        params: The parameters of the optimisation.
         steps_per_epoch: Turns the epochs of the schedule into steps.
     """
     rate: Any = params.learning_rate

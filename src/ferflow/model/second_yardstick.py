@@ -66,7 +66,7 @@ def score_votes(
         labels: (N,) FER-2013's own labels, index into `EMOTIONS`.
         probabilities: (N, 7) float64.
         leaked: (N,) bool: the image has a copy in train or val.
-        confidence_level: Of the accuracy's interval, such as 0.95.
+        confidence_level: The confidence level of the accuracy's interval, such as 0.95.
     """
     wanted, not_counted = majority_labels(votes)
     is_counted = wanted >= 0

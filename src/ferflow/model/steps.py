@@ -29,8 +29,8 @@ class CompiledSteps(Protocol):
         """Take the steps from `start` on and before `stop`, and wait for the last.
 
         Args:
-            data: Of `place`.
-            rows: Of `place_rows`, whose images are those of `data`.
+            data: What `place` gave.
+            rows: What `place_rows` gave, whose images are those of `data`.
             start: First step.
             stop: The step after the last.
         """
@@ -50,7 +50,7 @@ def compile_steps(trainer: Any, network: Any, *, in_one_call: bool) -> CompiledS
     """The steps of a trainer, for the backend in use; compiled when the first is taken.
 
     Args:
-        trainer: Of `build_trainer`.
+        trainer: What `build_trainer` gave.
         network: That it was built from.
         in_one_call: Whether JAX is to run several steps in one call. TensorFlow always does.
     """

@@ -23,7 +23,7 @@ class JaxSteps:
     with a call a step, batches are gathered by NumPy: XLA's gather there takes longer than a small step.
 
     Args:
-        trainer: Of `build_trainer`.
+        trainer: What `build_trainer` gave.
         network: That it was built from.
         in_one_call: Whether to loop inside of the call. XLA's convolutions on a CPU are some 30 times
             slower in a loop.

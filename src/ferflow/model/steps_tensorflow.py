@@ -17,7 +17,7 @@ class TensorFlowSteps:
     The step is Keras' own `train_step`, so that it computes what `fit` does, to the bit.
 
     Args:
-        trainer: Of `build_trainer`.
+        trainer: What `build_trainer` gave.
         network: That it was built from.
     """
 

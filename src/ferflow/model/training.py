@@ -43,7 +43,7 @@ class StepProgress:
     """Shows how many steps are taken.
 
     Args:
-        num_steps: Of all epochs that are left.
+        num_steps: The number of steps of all epochs that are left.
     """
 
     def __init__(self, num_steps: int) -> None:
@@ -138,7 +138,7 @@ def build_epochs(
     """The epochs of a trainer of `build_trainer`, over all training images.
 
     Args:
-        trainer: Of `build_trainer`.
+        trainer: What `build_trainer` gave.
         network: That it was built from.
         training: Images to fit.
         params: Section `train` and `seed` are used.

@@ -27,7 +27,7 @@ class Views(keras.layers.Layer):  # type: ignore[misc, name-defined]
         self.kind = kind
 
     def call(self, images: Any) -> Any:
-        """See the class."""
+        """The views of all images, (V N, size, size, 1) float32, all first views before all second ones."""
         ops = keras.ops
         images = ops.cast(images, "float32")
         views = [images]
@@ -55,7 +55,7 @@ class MeanOverViews(keras.layers.Layer):  # type: ignore[misc, name-defined]
         self.num_views = num_views
 
     def call(self, values: Any) -> Any:
-        """See the class."""
+        """The mean of each image's answers, (N, classes)."""
         return keras.ops.mean(keras.ops.reshape(values, (self.num_views, -1, values.shape[-1])), axis=0)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

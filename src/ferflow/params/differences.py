@@ -58,7 +58,7 @@ def with_key(text: str, key: str, line: str) -> str:
     """The text of a profile with a key that it did not name.
 
     Args:
-        text: Of the profile.
+        text: The text of the profile.
         key: With its section, such as `train.epochs`.
         line: `KEY: VALUE`, without indentation.
     """
@@ -140,7 +140,9 @@ def _values(text: str, path: Path) -> dict[str, Any]:
         reason = " ".join(str(error).split())
         raise ParamsError(f"{path}: not readable as YAML ({reason}); correct it") from error
     if not isinstance(content, dict):
-        raise ParamsError(f"{path}: holds {type(content).__name__}, expected a mapping of sections")
+        raise ParamsError(
+            f"{path}: holds {type(content).__name__}, expected a mapping of sections; correct it"
+        )
     return content
 
 

@@ -67,7 +67,9 @@ class Registry(Generic[Kind]):
         module = import_module(f"{self.package}.{name}")
         entry = getattr(module, "ENTRY", None)
         if not isinstance(entry, self.kind):
-            raise ParamsError(f"{module.__file__}: ENTRY is {entry!r}, expected a {self.kind.__name__}")
+            raise ParamsError(
+                f"{module.__file__}: ENTRY is {entry!r}, expected a {self.kind.__name__}; correct the file"
+            )
         return entry
 
     def entries(self) -> dict[str, Kind]:
@@ -109,7 +111,7 @@ class OpenSection(Section):
     a key names checks those that it reads. So a file may hold keys of other entries, of the right type.
 
     Attributes:
-        packages: Of the registries.
+        packages: The names of the registries' packages.
     """
 
     packages: ClassVar[tuple[str, ...]] = ()

@@ -55,7 +55,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ) from None
     except (OSError, UnicodeDecodeError, YAMLError, RecursionError) as error:
         raise ParamsError(
-            f"{path}: not readable as YAML ({_one_line(error)}); mend it, or run 'ferflow profile sample'"
+            f"{path}: not readable as YAML ({_one_line(error)}); correct it, or run 'ferflow profile sample'"
         ) from error
     if not isinstance(content, dict):
         raise ParamsError(
@@ -109,7 +109,7 @@ def describe_problem(problem: Any) -> str:
     key = ".".join(part for part in parts if is_unknown or not _UNION_MEMBER.match(part))
     found = problem["input"]
     if problem["type"] == "extra_forbidden":
-        return f"{key}: unknown key (value {found!r}); remove it or mend its spelling"
+        return f"{key}: unknown key (value {found!r}); remove it or correct its spelling"
     if problem["type"] == "missing":
         return f"{key}: missing; add it, or start from a profile with 'ferflow profile NAME'"
     if problem["type"] == "value_error":

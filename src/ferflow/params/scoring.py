@@ -6,6 +6,7 @@ repository, too. A test holds the values here and there equal.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,6 +44,12 @@ class ScoringParams(NamedTuple):
     evaluate: EvaluateParams
 
 
+@cache
+def usual_bounds() -> DownloadParams:
+    """The section `download` of `profiles/base.yaml`, for what is too many, too large or packed too well."""
+    return DownloadParams.model_validate(_DOWNLOAD)
+
+
 def scoring_params(path: Path) -> ScoringParams:
     """Those of a parameter file; of `profiles/base.yaml` where `params.yaml` is asked for and is not there.
 
@@ -50,6 +57,6 @@ def scoring_params(path: Path) -> ScoringParams:
         ParamsError: The file is missing and has another name, or cannot be used.
     """
     if path == PARAMS and not path.exists():
-        return ScoringParams(DownloadParams.model_validate(_DOWNLOAD), _EVALUATE)
+        return ScoringParams(usual_bounds(), _EVALUATE)
     values = load_params(path)
     return ScoringParams(values.download, values.evaluate)

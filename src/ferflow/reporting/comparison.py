@@ -1,4 +1,4 @@
-"""The run beside the paper: its Tables 1, 2 and 3, and a sentence on where the run stands."""
+"""The run beside the paper: its Tables 1, 2 and 3, and a sentence that compares them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Origin(Enum):
 
     @property
     def is_comparable(self) -> bool:
-        """Whether the paper's figures may stand beside this run's: not unless it may be FER-2013."""
+        """Whether the paper's figures may be shown beside this run's: not unless it may be FER-2013."""
         return self in (Origin.FER2013, Origin.UNKNOWN)
 
 

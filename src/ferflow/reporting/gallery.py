@@ -41,7 +41,7 @@ def write_gallery(
         images: (N, 48, 48) uint8, 0-255, grey.
         labels: (N,) true classes, index into `EMOTIONS`.
         probabilities: (N, 7) float64, rows adding up to 1: the answers.
-        note: What stands below, such as the name of the network.
+        note: The text below, such as the name of the network.
 
     Raises:
         OutputError: The file cannot be written.
@@ -111,7 +111,7 @@ def plot_gallery(
         labels: (N,) true classes, index into `EMOTIONS`.
         probabilities: (N, 7) float64.
         heat: (N, 48, 48) float32, 0-1, of the most probable class.
-        note: What stands below.
+        note: The text below.
 
     Raises:
         OutputError: The file cannot be written.

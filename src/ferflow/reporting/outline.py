@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ferflow.errors import DataError
+from ferflow.files import read_json
 from ferflow.labels import EMOTIONS
-from ferflow.limits import parse_json
 
-# Keys that stand for all classes together.
+# Keys that name all classes together.
 TOTALS = ("total", "all")
 
 _MAX_LISTED = 12
@@ -54,19 +53,7 @@ def read_report(path: Path) -> dict[str, Any] | None:
     Raises:
         DataError: The file is there but is no JSON object.
     """
-    try:
-        content = parse_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{path}: not readable as JSON ({error}); run the stage that writes it again"
-        ) from error
-    if not isinstance(content, dict):
-        raise DataError(
-            f"{path}: holds {type(content).__name__}, expected an object; run the stage that writes it again"
-        )
-    return content
+    return read_json(path, cure="run the stage that writes it again") if path.exists() else None
 
 
 def outline(report: Mapping[str, Any]) -> Outline:

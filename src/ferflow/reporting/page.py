@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ferflow.errors import DataError
-from ferflow.files import atomic_file
+from ferflow.files import atomic_file, png_data_uri
 from ferflow.labels import EMOTIONS
 from ferflow.model import paper
 from ferflow.model.calibration import Confidence
@@ -69,7 +67,7 @@ def write_page(
     reports_dir: Path,
     folder: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write the page; sections of stages that left no report say so.
+    """Write the page; sections of stages that left no report tell that.
 
     Args:
         path: The HTML file.
@@ -181,8 +179,4 @@ def _facts(name: str, report: Mapping[str, Any]) -> Mapping[str, Any]:
 def _images(reports_dir: Path) -> dict[str, str]:
     """File stem to data URI of every picture of the reports."""
     paths = [*sorted(reports_dir.glob("*.png")), *sorted((reports_dir / "plots").glob("*.png"))]
-    try:
-        contents = {path.stem: base64.b64encode(path.read_bytes()).decode("ascii") for path in paths}
-    except OSError as error:
-        raise DataError(f"{error.filename}: cannot be read ({error.strerror}); write it again") from error
-    return {name: f"data:image/png;base64,{content}" for name, content in contents.items()}
+    return {path.stem: png_data_uri(path) for path in paths}

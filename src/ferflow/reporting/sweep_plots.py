@@ -38,11 +38,11 @@ class SweepKey:
     choices: tuple[str, ...] = ()
 
     def place(self, value: Any) -> float:
-        """Where a value stands on the key's own axis; choices are numbered."""
+        """The place of a value on the key's own axis; choices are numbered."""
         return float(self.choices.index(str(value))) if self.choices else float(value)
 
     def share(self, value: Any) -> float:
-        """Where a value stands in the range, 0-1."""
+        """The place of a value in the range, 0-1."""
         ends = (self.low, self.place(value), self.high)
         low, here, high = (math.log(end) for end in ends) if self.is_log else ends
         return (here - low) / (high - low) if high > low else 0.5
@@ -53,7 +53,7 @@ class SweepTrial:
     """A trial that is drawn.
 
     Attributes:
-        number: Of the trial.
+        number: The number of the trial.
         state: `complete` or `pruned`.
         value: Validation accuracy, 0-1: the best epoch's, or the last one's of a pruned trial.
         curve: Epoch to validation accuracy.

@@ -44,7 +44,8 @@ class Columns:
     """The table for people, printed line by line.
 
     Args:
-        names: Of the pictures that will come, as far as they are known; they set the first column's width.
+        names: The names of the pictures that will come, as far as they are known; they set the first
+            column's width.
     """
 
     def __init__(self, names: Sequence[str]) -> None:

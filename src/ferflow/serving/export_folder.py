@@ -32,17 +32,17 @@ class Description:
     """What `export.json` says of the model.
 
     Attributes:
-        name: Of the registered model.
-        version: Of the registry; None for a bare .keras file.
-        run_id: Of the run that trained it; None for a bare .keras file.
-        model_sha256: Of the .keras file.
+        name: The name of the registered model.
+        version: The version of the registry; None for a bare .keras file.
+        run_id: The id of the run that trained it; None for a bare .keras file.
+        model_sha256: The SHA-256 of the .keras file.
         labels: The emotions, in the order of the probabilities.
         image_size: Side of a face in pixels.
         test_time_augmentation: Views whose mean is taken, as `evaluate.test_time_augmentation`.
-        temperature: Of the confidence; None where none was fitted.
+        temperature: The temperature of the confidence; None where none was fitted.
         detector: `yunet`, with its file in the folder; `haar`, whose cascades come with OpenCV; `auto`: YuNet
             from the user's cache, else haar.
-        detector_sha256: Of that file; None for haar and auto.
+        detector_sha256: The SHA-256 of that file; None for haar and auto.
         files: File name to SHA-256.
         checks: Figures of the export.
         trained_on: What its images were, such as `FER-2013`; None where that is not known.

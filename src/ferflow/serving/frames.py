@@ -14,9 +14,8 @@ import cv2
 import numpy as np
 
 from ferflow.data.decoding import pictures
-from ferflow.data.images import BadImageError
 from ferflow.data.store import Images
-from ferflow.errors import SourceError
+from ferflow.errors import BadImageError, SourceError
 from ferflow.serving.clip import FALLBACK_RATE
 
 _SECONDS = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*s")

@@ -116,7 +116,7 @@ def _parse_map(entries: Sequence[str]) -> dict[str, str | None]:
                 f"{', '.join(EMOTIONS)} before the '='"
             )
         if target and not _NAME.fullmatch(target):
-            raise SourceError(f"--map {entry!r}: a class is named by letters, digits, '_' and '-'")
+            raise SourceError(f"--map {entry!r}: expected a class named by letters, digits, '_' and '-'")
         if name in mapping:
             raise SourceError(f"--map names {name!r} twice; keep one of the two")
         mapping[name] = target or None

@@ -1,4 +1,4 @@
-"""What stands before every route: whose requests are taken, headers that browsers obey, counting."""
+"""What comes before every route: whose requests are taken, headers that browsers obey, counting."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Guard:
     """ASGI middleware.
 
     Args:
-        app: What it stands before.
+        app: The application that it protects.
         hosts: Names by which the service may be called, in small letters; a page that has another name
             point to this machine gets nothing.
         routes: Paths that are counted by name; all others count as `other`.

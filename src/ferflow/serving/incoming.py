@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from ferflow.data.images import BadImageError
+from ferflow.errors import BadImageError
 from ferflow.serving import remote
 from ferflow.serving.shots import STDIN, Source
 

@@ -14,7 +14,7 @@ class Limits:
     """Bounds of a request, and of all that are there at once.
 
     Attributes:
-        max_bytes: Of an upload.
+        max_bytes: The largest size of an upload in bytes.
         max_pixels: Width times height that a picture may claim.
         max_faces: That one picture may show.
         max_waiting: Requests that wait for a worker; more are turned away.

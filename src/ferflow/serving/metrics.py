@@ -14,9 +14,9 @@ class Metrics:
     """What a service counts; for one event loop, so without locks.
 
     Args:
-        name: Of the model.
-        version: Of the model; None for a bare file.
-        sha256: Of the model.
+        name: The name of the model.
+        version: The version of the model; None for a bare file.
+        sha256: The SHA-256 of the model.
     """
 
     def __init__(self, *, name: str, version: str | None, sha256: str) -> None:

@@ -137,7 +137,7 @@ def start_session(content: bytes, threads: int | None, wanted: str) -> tuple[Any
 
     Args:
         content: The ONNX file.
-        threads: Of one call; None: as many as this process has cores.
+        threads: The number of threads of one call; None: as many as this process has cores.
         wanted: A `Device`.
 
     Raises:

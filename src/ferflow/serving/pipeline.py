@@ -18,7 +18,7 @@ from typing import TypeVar
 
 import cv2
 
-from ferflow.data.images import BadImageError
+from ferflow.errors import BadImageError
 from ferflow.machine import usable_cores
 from ferflow.serving.frames import Every
 from ferflow.serving.incoming import brought_here
@@ -125,7 +125,7 @@ def answered(
     """The faces of pictures, in the order of the jobs.
 
     Args:
-        jobs: Of `list_jobs`.
+        jobs: What `list_jobs` gave.
         predictor: Finds and reads the faces.
         whole: Each picture is a cut-out face.
         keep_pixels: The answers keep the pixels, to be drawn on.

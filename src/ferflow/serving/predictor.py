@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from ferflow.data.decoding import pictures
 from ferflow.data.decoding.decode_box import DecodeBox
 from ferflow.data.decoding.pictures import decode_picture
-from ferflow.data.images import BadImageError, to_grey_face
+from ferflow.data.images import to_grey_face
 from ferflow.data.store import Images
+from ferflow.errors import BadImageError
 from ferflow.explain.heatmap import Run, heatmaps
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
 from ferflow.serving.answering import choose_model
@@ -68,8 +69,8 @@ class Prepared:
     """A picture whose faces were found and not read yet.
 
     Attributes:
-        boxes: Of the faces.
-        scores: Of the detector; None where none looked.
+        boxes: The boxes of the faces.
+        scores: The scores of the detector; None where none looked.
         crops: What the network will see of each.
     """
 

@@ -32,7 +32,7 @@ class Wishes:
     """What is to be made of the answers.
 
     Attributes:
-        form: Of the lines.
+        form: The form of the lines.
         grouping: The classes that are named.
         abstain_below: Confidence below which an answer is unsure.
         smooth: Time constant of the smoothing in videos, in seconds.
@@ -67,7 +67,7 @@ class Recorder:
     Args:
         predictor: Gives the confidence of smoothed and merged probabilities.
         wishes: What is to be made of the answers.
-        names: Of the pictures that will come; they set the width of a column.
+        names: The names of the pictures that will come; they set the width of a column.
         say: Gets the lines.
         plot: Draws a timeline.
     """

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
-from ferflow.data.images import BadImageError
+from ferflow.errors import BadImageError
 
 _WEB = ("http", "https")
 _STREAMS = ("rtmp", "rtsp", "rtsps")
@@ -70,7 +70,7 @@ def fetch(address: str, target: Path, *, bounds: tuple[int, float]) -> None:
     """Fetch a file from the web.
 
     Args:
-        address: Of http or https; redirects are followed to these only.
+        address: The http or https address; redirects are followed to such addresses only.
         target: The file that is written.
         bounds: Most bytes, and most seconds.
 

@@ -72,7 +72,7 @@ def serve(
         service: The application.
         bound: From `open_port`; closed at the end.
         on_ready: Called once when requests are answered.
-        limits: Of its connections.
+        limits: The limits of its connections.
     """
     with bound, _quiet_end():
         make_server(service, on_ready=on_ready, limits=limits).run(sockets=[bound])

@@ -18,7 +18,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from ferflow.data.images import BadImageError
+from ferflow.errors import BadImageError
 from ferflow.explain.heatmap import overlay
 from ferflow.labels import EMOTIONS
 from ferflow.serving.export_folder import Description

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ferflow.data.images import BadImageError
+from ferflow.data.sources.path_labels import passed_over
 from ferflow.data.store import Images
-from ferflow.errors import SourceError
+from ferflow.errors import BadImageError, SourceError
+from ferflow.places import typed
 from ferflow.serving import remote
+from ferflow.serving.folder_pictures import VIDEOS, pictures_below
 from ferflow.serving.frames import Animation, Every, Video, open_file, open_stream, open_webcam
 
 if TYPE_CHECKING:
     from ferflow.serving.predictor import Predictor
 
-_VIDEOS = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
 _ANIMATIONS = frozenset({".gif", ".webp"})
 # Copies of annotated pictures keep a name with one of these ends; others get .png.
 _PICTURES = frozenset({".bmp", ".jpeg", ".jpg", ".png"})
 STDIN = "-"
-_DIGITS = re.compile(r"(\d+)")
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Source:
     @property
     def is_video(self) -> bool:
         """Its name ends as those of videos do, or it is a stream or a webcam."""
-        suffixes = _VIDEOS | _ANIMATIONS if self.is_moving else _VIDEOS
+        suffixes = VIDEOS | _ANIMATIONS if self.is_moving else VIDEOS
         return self.is_live or self.path.suffix.lower() in suffixes
 
     @property
@@ -115,39 +114,55 @@ class Shot:
         return self.path if self.seconds is None else f"{self.path} {self.seconds:.2f} s"
 
 
-def list_sources(names: Sequence[str | Path], *, moving: bool = False) -> tuple[list[Source], list[str]]:
+class Listed(NamedTuple):
+    """What names lead to.
+
+    Attributes:
+        sources: Files and addresses.
+        complaints: What is wrong with a name, for each that leads to nothing.
+        remarks: What was passed over in folders.
+    """
+
+    sources: list[Source]
+    complaints: list[str]
+    remarks: list[str]
+
+
+def list_sources(names: Sequence[str | Path], *, moving: bool = False) -> Listed:
     """The files and addresses that are named, and all files of the folders that are, in natural order.
 
-    Hidden files and folders are left out, and links to folders are not followed.
+    Of a folder, pictures and videos are taken by the rule of `pictures_below`.
 
     Args:
         names: Paths, addresses, `-` for standard input.
         moving: All frames of animated GIF and WebP are wanted.
 
-    Returns:
-        The sources, and a complaint for each path that is neither file nor folder.
-
     Raises:
         SourceError: An address is of a kind that cannot be read.
     """
     sources: list[Source] = []
-    complaints = []
+    complaints: list[str] = []
+    remarks: list[str] = []
     for name in names:
         if _is_elsewhere(str(name)):
             sources.append(_elsewhere(str(name)))
             continue
-        path = Path(name)
+        path = Path(typed(str(name), key="PATH"))
         if path.is_dir():
-            files = sorted(_files_below(path), key=_natural)
+            files, others = pictures_below(path)
             sources += [Source(file, file.relative_to(path), is_named=False) for file in files]
             if not files:
-                complaints.append(f"{readable(path)}: the folder holds no file")
+                found = f"{len(others):,} others, such as {others[0]}" if others else "no file"
+                complaints.append(f"{readable(path)}: holds no picture and no video (found: {found})")
+            elif others:
+                remarks.append(f"{readable(path)}: {passed_over(others)}")
         elif path.is_file():
             sources.append(Source(path, Path(path.name), is_named=True))
         else:
             found = "is neither a file nor a folder" if path.exists() else "not found"
             complaints.append(f"{readable(path)}: {found}")
-    return _with_places([replace(source, is_moving=moving) for source in sources]), complaints
+    placed = _with_places([replace(source, is_moving=moving) for source in sources])
+    return Listed(placed, complaints, remarks)
 
 
 def read_picture(source: Source, predictor: Predictor) -> Shot:
@@ -249,21 +264,6 @@ def _elsewhere(name: str) -> Source:
         )
     place = Path(remote.file_name(name))
     return Source(place, place, is_named=True, printed=remote.without_password(name), address=name)
-
-
-def _files_below(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            path = Path(place, name)
-            if not name.startswith(".") and path.is_file():
-                yield path
-
-
-def _natural(path: Path) -> list[tuple[bool, int, str]]:
-    """Key by which `face2` comes before `face10`."""
-    parts = _DIGITS.split(str(path))
-    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
 
 
 def _with_places(sources: list[Source]) -> list[Source]:

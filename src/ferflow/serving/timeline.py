@@ -21,7 +21,7 @@ class Timeline:
     """Collects the looks of one video.
 
     Args:
-        labels: Of the answers.
+        labels: The labels of the answers.
         abstain_below: Confidence below which an answer is unsure.
     """
 

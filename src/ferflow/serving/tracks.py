@@ -115,7 +115,7 @@ class Tracker:
         if not faces or not self._tracks:
             return {}
         costs = np.array([[_cost(track, face, seconds) for face in faces] for track in self._tracks])
-        # What may not be matched is dearer than all the rest together.
+        # What may not be matched costs more than all the rest together.
         finite = np.where(np.isfinite(costs), costs, 1e6)
         return {
             column: self._tracks[row] for row, column in assigned(finite) if math.isfinite(costs[row, column])

@@ -36,12 +36,12 @@ class DownloadReport:
         source: `download.source`.
         num_images: Usable images.
         images: Number of images by emotion and usage.
-        data_sha256: Of the sorted pixel hashes: equal for the same pictures from any source.
+        data_sha256: The SHA-256 of the sorted pixel hashes: equal for the same pictures from any source.
         bad_images: Those that were left out, with the reason.
         passed_over: Number of files that are no part of the data: no images by their names, outside the
             class folders, litter of operating systems; and of images that `download.map` leaves out.
         detector: `yunet` or `haar`.
-        detector_sha256: Of its file; None for haar.
+        detector_sha256: The SHA-256 of its file; None for haar.
     """
 
     source: str
@@ -69,7 +69,7 @@ def run(params: DownloadParams, *, seed: int, output_dir: Path, report_path: Pat
 
     Args:
         params: The section `download`.
-        seed: Of the sample.
+        seed: The seed of the sample.
         output_dir: Folder that is replaced by images.npz, index.csv and detector.onnx.
         report_path: JSON file for the report.
 
@@ -121,7 +121,7 @@ def check_bad_share(content: SourceContent, *, max_bad_share: float, origin: str
     more = f"\n  and {num_bad - _NUM_NAMED:,} more" if num_bad > _NUM_NAMED else ""
     raise DataError(
         f"{origin}: {num_bad:,} of {num_all:,} images cannot be used, more than the share "
-        f"{max_bad_share:g} of download.max_bad_share; mend them, take them out, or raise the "
+        f"{max_bad_share:g} of download.max_bad_share; correct them, take them out, or raise the "
         f"key:\n{named}{more}"
     )
 

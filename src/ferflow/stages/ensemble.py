@@ -52,7 +52,7 @@ class Member:
 
     Attributes:
         file: Where it was read from.
-        sha256: Of that file.
+        sha256: The SHA-256 of that file.
         parameters: How many it has.
         val_accuracy: On the validation images, by the views of `evaluate`.
     """
@@ -65,7 +65,7 @@ class Member:
 
 @dataclass(frozen=True)
 class EnsembleReport:
-    """What an ensemble is; saved as `reports/train.json`, in whose place it stands.
+    """What an ensemble is; saved as `reports/train.json`, in whose place it is.
 
     Attributes:
         run: Fingerprint of the members.
@@ -75,8 +75,8 @@ class EnsembleReport:
         parameters: Numbers of parameters: total, trainable, frozen.
         epochs_run: 0.
         best_epoch: 0.
-        val_accuracy: Of the mean, by the views of `evaluate`.
-        model_sha256: Of the saved network.
+        val_accuracy: The validation accuracy of the mean, by the views of `evaluate`.
+        model_sha256: The SHA-256 of the saved network.
         params: The number of members.
         members: The networks.
     """
@@ -191,7 +191,9 @@ def _check_members(paths: Sequence[Path], model_path: Path) -> None:
     resolved = [path.resolve() for path in paths]
     for path in paths:
         if resolved.count(path.resolve()) > 1:
-            raise ModelError(f"{path}: named twice; a mean of a network with itself is the network")
+            raise ModelError(
+                f"{path}: named twice, and a mean of a network with itself is the network; name another one"
+            )
     if model_path.resolve() in resolved:
         raise ModelError(
             f"{model_path}: the ensemble would take its place; copy it, such as to models/first.keras, and "

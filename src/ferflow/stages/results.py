@@ -138,7 +138,7 @@ def score_images(
         scored: The images.
         probabilities: (N, 7) float64, of `predict`.
         params: How to score.
-        temperature: Of the confidence, fitted on validation images.
+        temperature: The temperature of the confidence, fitted on validation images.
         thresholds: Wanted accuracy to the confidence chosen for it on validation images.
     """
     labels = scored.labels

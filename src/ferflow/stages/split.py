@@ -46,7 +46,7 @@ class SplitReport:
 
     Attributes:
         scheme: `split.scheme`.
-        seed: Of the draws.
+        seed: The seed of the draws.
         table_1: before_filter and after_filter: class (and "all") to train, test, total, where train
             is usage Training, as in Table 1 of the paper.
         subsets: train, val, test, dropped: class (and "all") to images.
@@ -57,7 +57,7 @@ class SplitReport:
             exact, near. `subsets`: the same for val (copies in train) and test (in train or val).
         contradictory: groups and images of exact copies with different labels, before and after the
             filter; dropped: images that `split.contradictory` removed.
-        manifest_sha256: Of data/split/manifest.csv.
+        manifest_sha256: The SHA-256 of data/split/manifest.csv.
     """
 
     scheme: str
@@ -86,7 +86,7 @@ def run(
 
     Args:
         params: Section `split`.
-        seed: Of the draws.
+        seed: The seed of the draws.
         raw_dir: Folder of the download stage, with images.npz and index.csv.
         filtered_dir: Folder of the face-filter stage, with faces.npz and index.csv.
         output_dir: Folder that is replaced by the subsets and manifest.csv.
@@ -147,13 +147,13 @@ def _rows_in_raw(raw: ImageTable, faces: ImageTable, filtered_dir: Path) -> NDAr
     cure = "run the face-filter stage again (dvc repro face-filter)"
     if len(rows) != len(raw):
         raise DataError(
-            f"raw index: {len(raw) - len(rows)} file names stand twice; run the download stage again"
+            f"raw index: {len(raw) - len(rows)} file names are there twice; run the download stage again"
         )
     found = np.array([rows.get(str(name), -1) for name in faces["file"]], dtype=np.int64)
     if (found < 0).any():
         raise DataError(f"{index}: {str(faces['file'][found < 0][0])!r} is not among the raw images; {cure}")
     if len(np.unique(found)) != len(found):
-        raise DataError(f"{index}: {len(found) - len(np.unique(found))} file names stand twice; {cure}")
+        raise DataError(f"{index}: {len(found) - len(np.unique(found))} file names are there twice; {cure}")
     for column in ("label", "usage", "sha256"):
         differs = np.flatnonzero(faces[column] != raw[column][found])
         if len(differs):

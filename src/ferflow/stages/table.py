@@ -19,12 +19,12 @@ class Curve:
     """A plot that `dvc plots show` draws of a table.
 
     Attributes:
-        name: Of the plot.
+        name: The name of the plot.
         file: The table, a CSV file among the outputs.
         x: Its column on the horizontal axis.
         y: Its column on the vertical axis, or several.
         title: Above the plot.
-        template: Of DVC; None: lines.
+        template: The template of DVC; None: lines.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Stage:
     """A stage of the pipeline.
 
     Attributes:
-        name: Of the command, of the stage in `dvc.yaml` and of the step in a cluster.
+        name: The name of the command, of the stage in `dvc.yaml` and of the step in a cluster.
         summary: What it does, in a sentence.
         function: Module and name of the function that does it, such as `ferflow.stages.split:run`. It takes
             its parameters first: the one section besides `seed`, or all of them where there are several.

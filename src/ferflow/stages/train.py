@@ -44,7 +44,7 @@ class TrainReport:
         epochs_run: Epochs until the end or the early stop.
         best_epoch: The epoch whose weights were kept.
         val_accuracy: Validation accuracy of that epoch.
-        model_sha256: Of the saved network.
+        model_sha256: The SHA-256 of the saved network.
         params: The sections of the parameters that training used.
     """
 

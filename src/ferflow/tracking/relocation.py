@@ -56,7 +56,7 @@ def settle(database: Path) -> None:
     except sqlite3.DatabaseError as error:
         raise TrackingError(
             f"{database}: cannot be read or written ({error}); it must be MLflow's database, and its folder "
-            "must be writable for this user: mend that, or put a copy of it back"
+            "must be writable for this user: correct that, or put a copy of it back"
         ) from error
 
 

@@ -18,7 +18,7 @@ ANY = f"see that the store runs, has space and is the one that {VARIABLE} should
 ADDRESS = f"see that {VARIABLE} names the address of an MLflow server"
 SERVER_FAILS = Finding(
     "the server fails (its disk may be full; its log says why)",
-    "read its log, mend that and run the same command again",
+    "read its log, correct that and run the same command again",
 )
 WEB_PAGE = Finding(
     "a web page came where MLflow's answer should be: a login page, or another program",

@@ -110,9 +110,9 @@ def run_of_training(client: MlflowClient, experiment_id: str, fingerprint: str) 
     """The newest finished run of a training; None where the store has none.
 
     Args:
-        client: Of the store.
-        experiment_id: Of the experiment.
-        fingerprint: Of the training, as in `reports/train.json`.
+        client: The client of the store.
+        experiment_id: The id of the experiment.
+        fingerprint: The fingerprint of the training, as in `reports/train.json`.
     """
     wanted = f"tags.`{names.TAG_RUN}` = '{fingerprint}' and attributes.status = '{FINISHED}'"
     return next(iter(_search(client, experiment_id, wanted)), None)

@@ -50,7 +50,7 @@ def serve(root: Path, *, port: int = PORT, on_ready: Callable[[str], None]) -> N
 
     Args:
         root: The repository's folder.
-        port: Of 127.0.0.1.
+        port: The port on 127.0.0.1.
         on_ready: Called once with the address of the experiment's table of runs.
 
     Raises:
@@ -75,7 +75,8 @@ def serve(root: Path, *, port: int = PORT, on_ready: Callable[[str], None]) -> N
         finally:
             _end(process)
     raise TrackingError(
-        f"{shown(uri)}: MLflow's server ended by itself (exit code {process.returncode}); {log} says why"
+        f"{shown(uri)}: MLflow's server ended by itself (exit code {process.returncode}); "
+        f"see {log}, which says why"
     )
 
 
@@ -89,7 +90,7 @@ def server_environment(uri: str) -> dict[str, str]:
     """The environment of a server: the store, checks on, neither jobs nor pickles.
 
     Args:
-        uri: Of the store. It is handed over here since the command line is visible to all users.
+        uri: The URI of the store. It is handed over here since the command line is visible to all users.
     """
     kept = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
     return kept | {
@@ -142,13 +143,14 @@ def _await_start(process: subprocess.Popen[bytes], port: int, log: Path) -> None
     while time.monotonic() < until:
         if process.poll() is not None:
             raise TrackingError(
-                f"MLflow's server did not start (exit code {process.returncode}); {log} says why"
+                f"MLflow's server did not start (exit code {process.returncode}); see {log}, which says why"
             )
         if _answers(port):
             return
         time.sleep(_SECONDS_BETWEEN_LOOKS)
     raise TrackingError(
-        f"MLflow's server did not answer within {_SECONDS_TO_START:.0f} s; {log} says why; try again"
+        f"MLflow's server did not answer within {_SECONDS_TO_START:.0f} s; "
+        f"see {log}, which says why, and try again"
     )
 
 

@@ -26,7 +26,7 @@ class Display:
     Args:
         study: The study.
         space: What is searched.
-        epochs: Of a trial that is not pruned.
+        epochs: The epochs of a trial that is not pruned.
         plan_trials: How many trials the study shall have.
         deadline: When the command stops, on `time.monotonic`; None for no limit.
     """
@@ -66,7 +66,7 @@ class Display:
             self._live.__exit__(kind, error, trace)
 
     def update(self) -> None:
-        """Show how the study stands now."""
+        """Show the state of the study now."""
         trials = self._study.get_trials(deepcopy=False)
         tally = count(trials, epochs=self._epochs)
         best = attributes.best_of(trials)

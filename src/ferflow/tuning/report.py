@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ferflow import reporting
 from ferflow.data.store import write_csv
-from ferflow.files import atomic_directory, write_json
+from ferflow.files import atomic_directory, png_data_uri, write_json
 from ferflow.params import Params
 from ferflow.params.tune import Choice, Entry
 from ferflow.tuning import words
@@ -38,7 +37,7 @@ def write_report(
 
     Args:
         target: The folder.
-        summary: How the study stands.
+        summary: The state of the study.
         study: The study.
         params: The parameters that it was made with.
         origin: Name of their file.
@@ -139,11 +138,7 @@ def _write_page(
         failures=words.failures(rows),
         table=table,
         best={key: _text(value) for key, value in summary.best_params.items()},
-        images={name: _embedded(folder / f"{name}.png") for name in PICTURES},
+        images={name: png_data_uri(folder / f"{name}.png") for name in PICTURES},
         has_importances=bool(shares),
     )
     (folder / "index.html").write_text(page, encoding="utf-8")
-
-
-def _embedded(path: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")

@@ -22,7 +22,7 @@ class Row:
     """A trial.
 
     Attributes:
-        number: Of the trial.
+        number: The number of the trial.
         state: `complete`, `pruned`, `failed`, `running`, `waiting`, or `retried` for one that went on as
             another one.
         value: Validation accuracy: the best epoch's, or the last one's of a pruned trial; None without.
@@ -67,7 +67,7 @@ def rows_of(study: Study, space: Space, *, epochs: int) -> list[Row]:
     Args:
         study: The study.
         space: What was searched.
-        epochs: Of a trial that is not pruned, where `train.epochs` is not searched.
+        epochs: The epochs of a trial that is not pruned, where `train.epochs` is not searched.
     """
     trials = study.get_trials(deepcopy=False)
     gone = attributes.superseded(trials)
@@ -100,7 +100,7 @@ def importances(study: Study, *, epoch: int, seed: int) -> dict[str, float]:
     Args:
         study: The study.
         epoch: At which trials are compared.
-        seed: Of the forest.
+        seed: The seed of the forest.
 
     Returns:
         Key to share, largest first; empty where there are too few trials or all scored the same.

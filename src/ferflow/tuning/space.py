@@ -110,7 +110,7 @@ class Space:
         except KeyError:
             known = ", ".join(f"{section}.{key}" for key in self._values[section])
             raise ParamsError(
-                f"{self._origin}: tune.space has the unknown key {entry.key!r}; known are {known}"
+                f"{self._origin}: tune.space has the unknown key {entry.key!r}; use one of {known}"
             ) from None
 
     def _check_extremes(self) -> None:
@@ -120,7 +120,9 @@ class Space:
             try:
                 self.params_with(values)
             except ParamsError as error:
-                raise ParamsError(f"tune.space allows what the parameters refuse: {error}") from None
+                raise ParamsError(
+                    f"tune.space allows what the parameters refuse; narrow it: {error}"
+                ) from None
 
     def _check_own_value(self, entry: Entry) -> None:
         value = _find(self._values, entry.key)

@@ -18,6 +18,7 @@ from ferflow import heavy
 from ferflow.errors import TuningError
 from ferflow.files import output_error
 from ferflow.locks import locked
+from ferflow.places import typed
 from ferflow.sqlite_url import sqlite_url
 from ferflow.tuning.study_journal import open_journal
 
@@ -40,8 +41,8 @@ class Address:
     """Where a storage is.
 
     Attributes:
-        url: Of the database; empty for a journal.
-        path: Of the file; None for a server.
+        url: The URL of the database; empty for a journal.
+        path: The path of the file; None for a server.
     """
 
     url: str
@@ -63,7 +64,7 @@ def parse_address(text: str) -> Address:
         TuningError: It is none of them, or MLflow's.
     """
     if "://" not in text:
-        path = Path(text).absolute()
+        path = Path(typed(text, key="--storage")).absolute()
         return Address("" if path.suffix in _JOURNALS else sqlite_url(path), path)
 
     try:

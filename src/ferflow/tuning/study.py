@@ -1,4 +1,4 @@
-"""A study: made once, filled with its first trials, handed out trial by trial, mended after deaths."""
+"""A study: made once, filled with its first trials, handed out trial by trial, repaired after deaths."""
 
 from __future__ import annotations
 
@@ -78,10 +78,10 @@ def open_study(store: Store, name: str, *, space: Space, params: Params, setting
 
     Args:
         store: Where it is kept.
-        name: Of the study.
+        name: The name of the study.
         space: What is searched.
         params: Section `tune` says how, `train.epochs` how long.
-        setting: Of `describe_setting`.
+        setting: What `describe_setting` gave.
 
     Raises:
         TuningError: The study was made with another setting.
@@ -123,7 +123,7 @@ def claim(
         The trial, or None when the study has enough.
     """
     with store.lock(study.study_name), quiet():
-        trials = mend(study, worker.folder)
+        trials = repair_trials(study, worker.folder)
         waiting = [trial.number for trial in trials if trial.state.name == "WAITING"]
         begun = len(trials) - len(waiting) - len(attributes.superseded(trials))
         best = attributes.best_of(trials)
@@ -138,7 +138,7 @@ def claim(
     return trial
 
 
-def mend(study: Study, workers: Path) -> list[FrozenTrial]:
+def repair_trials(study: Study, workers: Path) -> list[FrozenTrial]:
     """Fail the trials of dead workers and queue what goes on with them; the lock must be held.
 
     A worker of this machine is dead when its lock is free, one of another machine when its trial gave
@@ -153,22 +153,22 @@ def mend(study: Study, workers: Path) -> list[FrozenTrial]:
         gone = attributes.superseded(trials)
         dead = [trial for trial in trials if trial.state.name == "RUNNING" and _is_dead(trial, workers)]
         failed = [trial for trial in trials if trial.state.name == "FAIL"]
-        owed = [
-            trial for trial in dead + failed if trial.number not in gone and attributes.is_owed_a_retry(trial)
+        waiting = [
+            trial for trial in dead + failed if trial.number not in gone and attributes.needs_retry(trial)
         ]
-        for trial in owed:  # First, so that a death in between loses none.
+        for trial in waiting:  # First, so that a death in between loses none.
             attributes.add_retry(study, trial)
         for trial in dead:
             study.tell(trial.number, state=heavy.optuna.trial.TrialState.FAIL)
-        return study.get_trials(deepcopy=False) if dead or owed else trials
+        return study.get_trials(deepcopy=False) if dead or waiting else trials
 
 
 class Worker:
     """A worker's sign of life on its machine: a lock that the kernel releases when it dies.
 
     Args:
-        name: Of the worker; no other one has it.
-        folder: Of the workers' locks.
+        name: The name of the worker; no other one has it.
+        folder: The folder of the workers' locks.
     """
 
     def __init__(self, name: str, folder: Path) -> None:

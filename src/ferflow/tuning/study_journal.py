@@ -33,7 +33,7 @@ def open_journal(place: Path) -> BaseStorage:
         def acquire(self) -> bool:
             """Wait for the lock."""
             self._kernel_lock.acquire()
-            mend_journal(Path(path))
+            repair_journal(Path(path))
             return True
 
         def release(self) -> None:
@@ -43,7 +43,7 @@ def open_journal(place: Path) -> BaseStorage:
     return JournalStorage(JournalFileBackend(path, lock_obj=KernelLock()))
 
 
-def mend_journal(path: Path) -> None:
+def repair_journal(path: Path) -> None:
     """Cut off a last line without an end: its writer died, and nobody has read it.
 
     Call it with the write lock held.

@@ -29,8 +29,8 @@ from ferflow.tuning.study import (
     best_trial,
     default_name,
     describe_setting,
-    mend,
     open_study,
+    repair_trials,
     tally,
 )
 from ferflow.tuning.trial_process import Train
@@ -60,12 +60,12 @@ class Plan:
         origin: Name of their file.
         train: The training function; one that can be handed to another process.
         identity: Name to digest of what trials depend on besides the parameters.
-        address: Of the storage.
+        address: The address of the storage.
         budget: When the study has enough.
         jobs: Trials at the same time.
         timeout: Seconds; None for no limit.
         study: Name of the study; None for one that follows from the setting.
-        folder: Of workers and trials.
+        folder: The folder of workers and trials.
         is_isolated: Whether each trial has a process of its own.
     """
 
@@ -84,7 +84,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Summary:
-    """How a sweep stands when its command ends.
+    """The state of a sweep when its command ends.
 
     Attributes:
         study: Its name.
@@ -133,7 +133,7 @@ def run(plan: Plan) -> tuple[Summary, Study]:
     """Run a sweep, or go on with it.
 
     Returns:
-        How it stands, and the study.
+        Its state, and the study.
 
     Raises:
         ParamsError: The search space cannot be used; nothing was tried.
@@ -246,7 +246,7 @@ class _Crew:
         self._deaths = 0
 
     def start(self) -> None:
-        """Mend what an earlier command left, and start the workers."""
+        """Repair what an earlier command left, and start the workers."""
         self._mend()
         for _ in range(self._jobs):
             self._start_one()
@@ -315,7 +315,7 @@ class _Crew:
     def _mend(self, *dead: str) -> None:
         """Give the trials of dead workers back, then remove the locks of those that this crew lost."""
         with self._store.errors(), self._store.lock(self._study.study_name):
-            mend(self._study, self._work.workers)
+            repair_trials(self._study, self._work.workers)
         for name in dead:
             (self._work.workers / f"{name}.lock").unlink(missing_ok=True)
 

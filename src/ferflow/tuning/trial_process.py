@@ -51,7 +51,7 @@ class Task:
 
     Attributes:
         params: What it trains with.
-        folder: Of its checkpoints and its log.
+        folder: The folder of its checkpoints and its log.
         train: The training function.
     """
 
@@ -89,7 +89,7 @@ def run_in_process(task: Task, report: Report, should_stop: Callable[[], bool]) 
     Args:
         task: What is run.
         report: Is told each epoch.
-        should_stop: Is asked again and again; the trial is interrupted when it says so.
+        should_stop: Is asked again and again; the trial is interrupted when it returns True.
 
     Returns:
         The best validation accuracy.

@@ -42,7 +42,7 @@ class Tally:
         running: Being trained.
         waiting: Not begun, or interrupted and to go on.
         retried: Interrupted, and gone on with as one of the others.
-        epochs_spent: Of all trials.
+        epochs_spent: The epochs of all trials.
         epochs_saved: By pruning.
     """
 
@@ -80,7 +80,7 @@ def count(trials: list[FrozenTrial], *, epochs: int) -> Tally:
 
     Args:
         trials: All trials of a study.
-        epochs: Of a trial that is not pruned, where `train.epochs` is not searched.
+        epochs: The epochs of a trial that is not pruned, where `train.epochs` is not searched.
     """
     gone = superseded(trials)
     numbers = dict.fromkeys(Tally.__dataclass_fields__, 0)
@@ -122,7 +122,7 @@ def reason(trial: FrozenTrial) -> str:
     return str(trial.user_attrs.get("ended", "")) if trial.state.is_finished() else ""
 
 
-def is_owed_a_retry(trial: FrozenTrial) -> bool:
+def needs_retry(trial: FrozenTrial) -> bool:
     """Whether a trial was interrupted and may go on: it has not died too often in one epoch."""
     return str(trial.user_attrs.get("ended", DIED)).startswith(INTERRUPTED) and _deaths(trial) < _MOST_DEATHS
 

@@ -46,12 +46,12 @@ class Work:
     """What a worker needs to know; it is handed to a process.
 
     Attributes:
-        address: Of the storage.
+        address: The address of the storage.
         study: Name of the study.
         token: Tells it from an earlier study of the same name.
         params: The parameters.
         origin: Name of their file.
-        folder: Of workers and trials on this machine.
+        folder: The folder of workers and trials on this machine.
         train: The training function.
         budget: When the study has enough.
         is_isolated: Whether each trial has a process of its own.
@@ -141,7 +141,7 @@ def _run_trial(
             else run_here(task, report.epoch)
         )
         if not math.isfinite(value):
-            raise FerflowError(f"the validation accuracy is {value}")
+            raise FerflowError(f"the validation accuracy is {value}; take high rates out of tune.space")
     except Pruned:
         report.end("PRUNED", f"pruned after epoch {report.last}: others were better by then")
     except Interrupted as error:
@@ -193,7 +193,7 @@ class _Report:
         with self._told(), self._store.lock(self._study.study_name):
             self._trial.set_user_attr("ended", text)
             known = self._store.storage.get_trial(self._trial._trial_id)
-            if attributes.is_owed_a_retry(known):
+            if attributes.needs_retry(known):
                 attributes.add_retry(self._study, known)
 
             self._study.tell(self._trial, state=heavy.optuna.trial.TrialState.FAIL)

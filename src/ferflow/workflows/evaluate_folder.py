@@ -59,7 +59,7 @@ def evaluate_folder(
     Args:
         params: Sections `download` (bounds of reading) and `evaluate`, as `scoring_params` gives them.
         data: The folder; its subfolders are classes.
-        name: Of the results; by default that of the folder.
+        name: The name of the results; by default that of the folder.
         mapping: Entries such as `contempt=` or `joy=happy` for classes of other names.
         export: An export folder that answers; None: by the rule of `ferflow predict`.
         model: A `.keras` file that answers instead.

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferflow import paths, reporting
-from ferflow.data.images import BadImageError, decode_image, to_grey_face
+from ferflow.data.images import decode_image, to_grey_face
 from ferflow.data.subsets import load_subset
-from ferflow.errors import DataError
+from ferflow.errors import BadImageError, DataError
 from ferflow.explain.faithfulness import Faithfulness, measure
 from ferflow.explain.heatmap import Faces, heatmaps
 from ferflow.explain.picture import draw, in_words
@@ -31,7 +31,7 @@ class ExplainedPicture:
     """A picture that was explained.
 
     Attributes:
-        path: Of the picture.
+        path: The path of the picture.
         answers: The most probable emotions of each face, in words; none where no face was found.
         target: The picture that was written; None where no face was found.
     """
@@ -146,7 +146,7 @@ def _opened(reader: Reader) -> Reader:
 
 
 def _notes(reader: Reader) -> list[str]:
-    """What stands below a picture: the network's name, and what must be said of it."""
+    """The text below a picture: the network's name, and what must be said of it."""
     return [f"model: {reader.name}", *([reader.warning] if reader.warning else [])]
 
 

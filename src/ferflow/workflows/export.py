@@ -13,6 +13,7 @@ from ferflow.errors import DataError, ModelError, OutputError, TrackingError
 from ferflow.exporting.exporter import CheckImages, Subject, calibration_images, write_export
 from ferflow.files import sha256_of
 from ferflow.params import Params
+from ferflow.places import typed
 from ferflow.progress import say
 from ferflow.reporting.outline import read_report
 from ferflow.serving.export_folder import DESCRIPTION, Description
@@ -82,6 +83,7 @@ def _read(model: str, params: Params, scratch: Path) -> tuple[Subject, CheckImag
         DataError: The split is missing, or is not the one that the model was scored on.
     """
     test_path = paths.SPLIT / "test.npz"
+    model = typed(model, key="--model")
     is_file = model.endswith(".keras") or "/" in model or Path(model).is_file()
     subject, expected = (
         (_of_file(Path(model), params), None) if is_file else _of_version(model, params, scratch)

@@ -28,7 +28,7 @@ def inspect(path: Path, bounds: DownloadParams, *, entries: Sequence[str] = ()) 
     """Look at a folder, an archive or a table.
 
     Args:
-        path: Of it.
+        path: The path of it.
         bounds: Section `download`: how large images and files may be.
         entries: As `download.map`.
 

@@ -35,7 +35,7 @@ class Listed:
         source: Where it is: in the package, in an export folder, or in the registry.
         place: The folder; None in the registry.
         name: Its name; None where its description is damaged.
-        version: Of the registry; None for others.
+        version: The version of the registry; None for others.
         alias: Such as `champion`; only in the registry.
         trained_on: What its images were; None where that is not known.
         accuracy: On its test images, 0-1; None where it was not scored.

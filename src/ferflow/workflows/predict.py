@@ -25,10 +25,8 @@ from ferflow.serving.shots import Source, list_sources, webcam_source
 from ferflow.serving.timeline import Timeline
 
 Tell = Callable[[str], None]
-
 # Processes that decode pictures.
 _MOST_DECODERS = 4
-
 # Fewer files are done before a bar would help.
 _TRACKED_FILES = 20
 
@@ -154,7 +152,7 @@ def predict(
     frames = parse_every(reading.every)
     if telling.timeline is not None:
         _check_can_plot()
-    sources, complaints = list_sources(list(paths), moving=reading.animated)
+    sources, complaints, remarks = list_sources(list(paths), moving=reading.animated)
     if webcam is not None:
         sources.append(webcam_source(webcam))
     predictor = _open_predictor(reading)
@@ -164,6 +162,8 @@ def predict(
         say(f"warning: {predictor.model.warning}")
     run = _Run(predictor, sources, wishes, tell=tell, is_quiet=telling.quiet)
     run.complain(complaints)
+    for remark in () if telling.quiet else remarks:
+        say(remark)
     with suppress(_NothingError):
         run.go(frames, whole=reading.whole, output=telling.output, max_pixels=reading.max_pixels)
     return PredictReport(run.num_shots, run.has_failed)
@@ -207,7 +207,7 @@ class _Run:
         """Say what is wrong with names."""
         for complaint in complaints:
             say(f"error: {complaint}")
-            self.has_failed = True
+        self.has_failed |= bool(complaints)
 
     def go(self, every: Every, *, whole: bool, output: Path | None, max_pixels: int) -> None:
         """Answer all, write all; with an output file, what is there at the end is whole or the old one.

@@ -27,7 +27,7 @@ def profile(name: str, *, changes: Sequence[str] = ()) -> ProfileReport:
     """Write `params.yaml` from a profile.
 
     Args:
-        name: Of the profile.
+        name: The name of the profile.
         changes: Such as `train.epochs=3`.
 
     Raises:

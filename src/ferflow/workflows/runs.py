@@ -88,7 +88,7 @@ def show_pages(*, port: int, on_ready: Callable[[str], None]) -> None:
     """Serve MLflow's own pages on the store, for this machine alone, until Ctrl-C.
 
     Args:
-        port: Of 127.0.0.1.
+        port: The port on 127.0.0.1.
         on_ready: Called once with the address of the table of runs.
 
     Raises:

@@ -68,7 +68,7 @@ def serve(
     Args:
         answerers: What answers.
         address: Where.
-        limits: Of requests and connections.
+        limits: The limits of requests and connections.
         with_page: Whether there is a page for people, too.
         on_ready: Called once with a line that names the address and the model.
 

@@ -19,7 +19,7 @@ def run(name: str, params: Params, *, origin: Path | None = None, **further: Any
     """Run a stage here, under its lock.
 
     Args:
-        name: Of the stage.
+        name: The name of the stage.
         params: The parameters.
         origin: The file that they are from, which must not change meanwhile; None where they are from none.
         further: Arguments of the stage's function that are no places.
@@ -40,7 +40,7 @@ def run_at(name: str, section: BaseModel, *, seed: int | None = None, **replaced
     """Run a stage without a lock, with other places than the usual ones.
 
     Args:
-        name: Of the stage.
+        name: The name of the stage.
         section: Its section of the parameters, or all parameters where it uses several.
         seed: For stages that name it among their sections.
         replaced: Places, and other arguments of the stage's function.
@@ -62,7 +62,7 @@ def note(reports: Path, name: str, artifacts: Mapping[Path, Path]) -> None:
 
     Args:
         reports: Folder of the reports that is handed on.
-        name: Of the stage.
+        name: The name of the stage.
         artifacts: Outputs that lie elsewhere, by their usual paths; the others are among the reports.
 
     Raises:

@@ -35,7 +35,7 @@ PAGE = paths.REPORTS / FOLDER / "index.html"
 
 @dataclass(frozen=True)
 class TuneReport:
-    """How a study stands.
+    """The state of a study.
 
     Attributes:
         summary: Trials, epochs and the best values.
@@ -77,7 +77,7 @@ def tune(
     Args:
         params: The parameters; the first trial is their own setting.
         origin: The file that they are from; None where they are from none.
-        trials: Of the study, earlier ones among them.
+        trials: The trials of the study, earlier ones among them.
         until: The validation accuracy that ends it, 0-1.
         timeout: Seconds that this call may take.
         jobs: Trials at the same time.
@@ -121,7 +121,7 @@ def tune(
 
 
 def in_words(report: TuneReport) -> list[str]:
-    """How a study stands, for people."""
+    """The state of a study, for people."""
     summary, tally = report.summary, report.summary.tally
     lines = [
         f"study      {summary.study} in {summary.storage}",

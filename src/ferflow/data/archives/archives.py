@@ -59,7 +59,7 @@ def read_members(path: Path, bounds: DownloadParams, *, wanted: Callable[[str], 
     """Yield the wanted files of a zip, a tar (plain, gz, bz2, xz) or a folder.
 
     Args:
-        path: Of the archive or folder.
+        path: The path of the archive or folder.
         bounds: What is too many, too large or packed too well.
         wanted: Says by its name whether a file is to be read; the others are passed over.
 
@@ -264,7 +264,10 @@ def _check_name(path: Path, name: str) -> None:
     if name.startswith("/") or _DRIVE.match(name):
         raise SourceError(f"{path}: member {name} has an absolute path; repack it with relative names")
     if ".." in name.split("/"):
-        raise SourceError(f"{path}: member {name} climbs out with '..'; do not trust this archive")
+        raise SourceError(
+            f"{path}: member {name} climbs out with '..'; do not trust this archive: fetch "
+            "another copy from its publisher"
+        )
 
 
 def refuse_damage(path: Path, kind: str, error: BaseException) -> NoReturn:

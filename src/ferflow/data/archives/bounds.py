@@ -29,7 +29,10 @@ def check_size(path: Path, name: str, size: int, bounds: DownloadParams) -> None
         SourceError: Over `max_member_bytes`, or negative.
     """
     if size < 0:
-        raise SourceError(f"{path}: {name} claims {size:,} bytes; do not trust this archive")
+        raise SourceError(
+            f"{path}: {name} claims {size:,} bytes; do not trust this archive: fetch another "
+            "copy from its publisher"
+        )
     if size > bounds.max_member_bytes:
         raise SourceError(
             f"{path}: {name} has {size:,} bytes, more than {bounds.max_member_bytes:,}; "

@@ -65,13 +65,13 @@ class BoundedStream:
             found = f"{size:,} bytes" if size < 0 else f"{self._header_bytes:,} bytes of headers"
             raise SourceError(
                 f"{self._path}: a member claims {found}, expected 0 to {MAX_TAR_HEADER_BYTES:,}; "
-                "do not trust this archive"
+                "do not trust this archive: fetch another copy from its publisher"
             )
         block = self._take(size)
         if size > tarfile.BLOCKSIZE and _LONG_NUMBER.search(block):
             raise SourceError(
                 f"{self._path}: a header holds a number of more than {MAX_TAR_DIGITS} digits; do not trust "
-                "this archive"
+                "this archive: fetch another copy from its publisher"
             )
         return block
 

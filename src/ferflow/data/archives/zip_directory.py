@@ -40,7 +40,7 @@ class DirectoryFirst(io.RawIOBase):
         if size > self._most:
             raise SourceError(
                 f"{self._path}: its directory claims {size:,} bytes, more than {self._most:,}; "
-                "do not trust this archive"
+                "do not trust this archive: fetch another copy from its publisher"
             )
         content = self._stream.read(size)
         if content.startswith(_ENTRY):

@@ -15,8 +15,8 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from ferflow.data.decoding.decode_process import DecodeProcess, LostError
-from ferflow.data.decoding.picture_header import BadImageError
 from ferflow.data.decoding.pictures import Picture
+from ferflow.errors import BadImageError
 
 # Of a process: bytes above what it has when it starts, and seconds for a picture.
 MEMORY, SECONDS = 1 << 30, 20.0

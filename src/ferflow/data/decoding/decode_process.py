@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from ferflow.data.decoding.decode_worker import HEAD
-from ferflow.data.decoding.picture_header import BadImageError
 from ferflow.data.decoding.pictures import FULL_PIXELS, Picture
+from ferflow.errors import BadImageError
 from ferflow.labels import IMAGE_SIZE
 
 _MOST_HEAD_BYTES = 1 << 20

@@ -16,9 +16,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from ferflow.data.decoding.picture_header import BadImageError
 from ferflow.data.decoding.pictures import decode_picture
 from ferflow.data.images import to_grey_face
+from ferflow.errors import BadImageError
 
 if TYPE_CHECKING:
     from ferflow.data.store import Images

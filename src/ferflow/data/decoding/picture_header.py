@@ -13,6 +13,7 @@ import zlib
 from typing import NamedTuple
 
 from ferflow.data.decoding.tiff import TiffError, orientation_of, read_tags
+from ferflow.errors import BadImageError
 
 KINDS = ("JPEG", "PNG", "BMP", "WebP", "TIFF", "GIF", "AVIF", "HEIC")
 
@@ -61,10 +62,6 @@ _STRANGERS = {
 }
 
 
-class BadImageError(Exception):
-    """An image file cannot be used; the message is the reason, without the file's name."""
-
-
 class Header(NamedTuple):
     """What a file claims.
 
@@ -72,7 +69,7 @@ class Header(NamedTuple):
         kind: One of `KINDS`.
         width: As stored, before orientation; 0 where only the decoder can say (AVIF, HEIC).
         height: The same.
-        bits: Of one channel; 8 where the format has no other.
+        bits: The bits of one channel; 8 where the format has no other.
         channels: 1 grey, 3 colour, 4 CMYK; 3 where it does not matter.
         orientation: EXIF's, 1-8; 1 where the decoder applies it itself.
         is_inverted: CMYK stored as Adobe does, 255 for no ink.

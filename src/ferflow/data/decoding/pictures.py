@@ -17,8 +17,9 @@ import numpy as np
 from PIL import Image, ImageOps, features
 
 from ferflow import heavy
-from ferflow.data.decoding.picture_header import BadImageError, Header, read_header
+from ferflow.data.decoding.picture_header import Header, read_header
 from ferflow.data.decoding.png_rows import has_all_rows
+from ferflow.errors import BadImageError
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -50,7 +51,7 @@ class Picture:
 
     Attributes:
         pixels: (H, W) uint8 where the file is grey, else (H, W, 3), blue first; upright, 0-255.
-        width: Of the picture in the file, upright; `pixels` have it divided by `scale`, rounded up.
+        width: The width of the picture in the file, upright; `pixels` have it divided by `scale`, rounded up.
         height: The same.
         scale: 1, or 2, 4 or 8 where the picture was reduced.
     """
@@ -210,7 +211,7 @@ def _decode_whole(header: Header, max_pixels: int, limit: str) -> Picture:
     if header.kind == "PNG" and not has_all_rows(header.content):
         raise BadImageError("cannot be decoded: damaged or cut short")
     image.load()
-    if header.kind != "PNG":  # Of a PNG the header was read here; of the others Pillow knows where it stands.
+    if header.kind != "PNG":  # Of a PNG the header was read here; of the others Pillow knows where it is.
         ImageOps.exif_transpose(image, in_place=True)
     return _finished(_pixels_of(image), header)
 

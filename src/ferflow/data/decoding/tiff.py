@@ -31,7 +31,7 @@ class Tags:
     Attributes:
         width: In pixels.
         height: In pixels.
-        bits: Of one channel, the largest.
+        bits: The bits of one channel, the largest.
         is_thumbnail: It is a reduced copy of another picture in the file.
     """
 

@@ -71,7 +71,7 @@ class View(NamedTuple):
     noise: float
 
 
-# A style that stands more often is as much more common.
+# A style that is listed more often is as much more common.
 _HAIR_STYLES = ("bald", *["short"] * 4, *["side"] * 4, *["fringe"] * 2, *["curly"] * 2, *["long"] * 5)
 
 

@@ -1,4 +1,4 @@
-"""Does a 48x48 image show a face? A cascade of looks: a cheap one first, dear ones for what failed.
+"""Does a 48x48 image show a face? A cascade of looks: a cheap one first, expensive ones for what failed.
 
 Two detectors share the interface `FaceDetector`: YuNet (a network of 0.2 MB, found beside the data)
 and, where it is absent, the Haar cascades that come with OpenCV. Each look gives a score of 0 to 1;

@@ -31,11 +31,11 @@ class ClassFolder:
     """The faces of a folder, and what could not be used.
 
     Attributes:
-        path: Of the folder.
+        path: The path of the folder.
         table: Faces with columns file, folder, label, usage and sha256 (of the pixels), sorted by file.
         bad_images: Files that cannot be read as a picture.
         without_face: Pictures in which no face was found.
-        median_side: Of the pictures' shorter sides, in pixels.
+        median_side: The median of the pictures' shorter sides, in pixels.
         layout: How the folder was read.
     """
 
@@ -55,7 +55,7 @@ def read_class_folder(
     Args:
         path: Folder, zip or tar of class folders, or a table of pixels.
         bounds: What is too many, too large or packed too well.
-        mapping: Of `parse_map`; wins over the known names.
+        mapping: What `parse_map` gave; wins over the known names.
         cut: Finds the face in a picture; None: the picture is the face, as in the data set.
 
     Raises:
@@ -63,7 +63,9 @@ def read_class_folder(
         DataError: Its classes or subsets cannot be told, or it has no image.
     """
     if not path.exists():
-        raise SourceError(f"{path}: not found; --data takes a folder whose subfolders are the classes")
+        raise SourceError(
+            f"{path}: not found; give --data a folder whose subfolders are the classes, an archive or a table"
+        )
     read = read_table if is_table(path) else read_pictures
     found = read(path, bounds, mapping=mapping, wording=WORDING, cut=cut)
     rows = [(place.file, place.folder, place.label, place.usage) for place in found.places]
@@ -87,7 +89,7 @@ def check_usable(content: ClassFolder, *, max_bad_share: float) -> None:
         more = f"\n  and {num_bad - _NUM_NAMED:,} more" if num_bad > _NUM_NAMED else ""
         raise DataError(
             f"{content.path}: {num_bad:,} of {num_all:,} images cannot be used, more than the share "
-            f"{max_bad_share:g} of --max-bad-share; mend them, take them out, or raise the "
+            f"{max_bad_share:g} of --max-bad-share; correct them, take them out, or raise the "
             f"option:\n{named}{more}"
         )
     if len(content.table) == 0:

@@ -29,7 +29,7 @@ _FILLERS = frozenset(
     {"face", "faces", "facial", "image", "images", "img", "imgs", "picture", "pictures", "photo", "photos"}
     | {"emotion", "emotions", "expression", "expressions", "class", "label", "category", "folder"}
 )
-_SHORTEST_IN_WORDS = 3  # JAFFE's two letters stand alone or mean something else
+_SHORTEST_IN_WORDS = 3  # JAFFE's two letters are alone or mean something else
 
 # How some collections number the emotions; None: a class that FER-2013 has not.
 NUMBERINGS: dict[str, dict[str, str | None]] = {

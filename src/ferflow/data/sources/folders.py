@@ -29,7 +29,7 @@ class Folder:
         num_shared: Parts that all folders of the source begin with.
         label: The emotion; "" while it is not known.
         class_index: The part that names it.
-        kind: Of `subset_names.KINDS`; "" without a subset.
+        kind: One of `subset_names.KINDS`; "" without a subset.
         subset_index: The part that names the subset; None for the source's own name.
     """
 

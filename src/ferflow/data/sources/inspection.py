@@ -12,7 +12,6 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ferflow.data.decoding.picture_header import read_header
-from ferflow.data.images import BadImageError
 from ferflow.data.schemes import SCHEMES, missing_usages
 from ferflow.data.sources.class_names import parse_map
 from ferflow.data.sources.path_labels import remarks_on
@@ -20,7 +19,7 @@ from ferflow.data.sources.reading import Pictures, read_pictures
 from ferflow.data.sources.reading_errors import LayoutError, Wording
 from ferflow.data.sources.table_reading import is_table, read_table
 from ferflow.data.store import Images
-from ferflow.errors import SourceError
+from ferflow.errors import BadImageError, SourceError
 from ferflow.labels import EMOTIONS, USAGES
 from ferflow.params import DownloadParams
 
@@ -32,12 +31,12 @@ class Inspection:
     """How a path is read.
 
     Attributes:
-        path: Of the source.
+        path: The path of the source.
         source: `archive` or `csv`, as `download.source` takes it.
         pictures: Images, classes, subsets, what is bad and what is passed over.
         formats: Kind of file to number of images.
         sizes: Width and height to number of images.
-        entries: Of `download.map`, those that were given and those that had to be added.
+        entries: The entries of `download.map`, those that were given and those that had to be added.
         problem: Why it cannot be read without the added entries; "" where it can.
     """
 
@@ -68,9 +67,9 @@ def inspect_source(path: Path, bounds: DownloadParams, *, entries: Sequence[str]
     Where only the map is missing, it is read with the entries that the error gives.
 
     Args:
-        path: Of the source.
+        path: The path of the source.
         bounds: What is too many, too large or packed too well.
-        entries: Of `download.map`.
+        entries: The entries of `download.map`.
 
     Raises:
         SourceError: It cannot be read.

@@ -87,7 +87,7 @@ def read_layout(names: Iterable[str], *, source: Path, mapping: MapLike, wording
     Args:
         names: Paths with `/`, of all files.
         source: What holds them: for messages, and its own name may be that of a subset.
-        mapping: Of `parse_map`; wins over the known names.
+        mapping: What `parse_map` gave; wins over the known names.
         wording: What messages call the map.
 
     Raises:
@@ -173,7 +173,7 @@ def _check_map(folders: Sequence[Folder], *, source: Path, mapping: MapLike, wor
     if absent:
         raise SourceError(
             f"{source}: {wording.key} names {some(absent)}, but its subfolders are "
-            f"{some(sorted(present.values())) or 'none'}; mend the names"
+            f"{some(sorted(present.values())) or 'none'}; correct the names"
         )
 
 
@@ -249,14 +249,16 @@ def _names(folders: Sequence[Folder]) -> tuple[str, ...]:
     return tuple(name for folder in folders for name in folder.names())
 
 
+def passed_over(others: Sequence[str]) -> str:
+    """What is said of files that are no images."""
+    return f"{len(others):,} files are no images by their names and were passed over, such as {others[0]}"
+
+
 def remarks_on(layout: Layout) -> list[str]:
     """What a reader should be told of how a source was read, a sentence each."""
     said = list(layout.remarks)
     if layout.others:
-        said.append(
-            f"{len(layout.others):,} files are no images by their names and were passed over, such as "
-            f"{layout.others[0]}"
-        )
+        said.append(passed_over(layout.others))
     if layout.outside:
         said.append(
             f"{len(layout.outside):,} images lie beside the class folders and were passed over, such as "

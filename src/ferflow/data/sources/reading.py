@@ -13,13 +13,12 @@ from ferflow.data.archives.archives import known_names, read_members
 from ferflow.data.archives.file_names import has_no_ending, starts_as_image
 from ferflow.data.archives.members import Member
 from ferflow.data.decoding.decode_box import DecodeBox
-from ferflow.data.decoding.picture_header import BadImageError
 from ferflow.data.decoding.pictures import Picture
 from ferflow.data.images import to_grey_face
 from ferflow.data.sources.path_labels import Layout, Place, is_candidate, plain_path, read_layout
 from ferflow.data.sources.reading_errors import Wording
 from ferflow.data.store import Images, pixel_hashes
-from ferflow.errors import DataError
+from ferflow.errors import BadImageError, DataError
 from ferflow.params import DownloadParams
 from ferflow.progress import track
 
@@ -42,11 +41,11 @@ class Pictures:
     """The faces of a source, sorted by file, and what could not be used.
 
     Attributes:
-        places: Of each face.
+        places: The place of each face.
         faces: (48, 48) uint8 each.
         bad_images: Files that cannot be read as a picture.
         without_face: Pictures in which no face was found.
-        median_side: Of the pictures' shorter sides, in pixels.
+        median_side: The median of the pictures' shorter sides, in pixels.
         layout: How the source was read.
     """
 
@@ -81,9 +80,9 @@ def read_pictures(
     """Read all images of an archive or folder.
 
     Args:
-        path: Of the archive or folder.
+        path: The path of the archive or folder.
         bounds: What is too many, too large or packed too well.
-        mapping: Of `parse_map`.
+        mapping: What `parse_map` gave.
         wording: What messages call the map.
         cut: Finds the face in a picture; None: the picture is the face.
         observe: Called with each file's bytes and its picture.

@@ -1,4 +1,4 @@
-"""What is said of a source that cannot be read: what was found, what was expected, the line that mends it."""
+"""What is said of a source that cannot be read: what was found, what was expected, the line that reads it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Wording:
 
 
 def quoted(text: str) -> str:
-    """As an argument that a shell takes as it stands."""
+    """As an argument that a shell takes without change."""
     return shlex.quote(text) if "'" in text else f"'{text}'"
 
 
@@ -49,7 +49,7 @@ class LayoutError(DataError):
     """The folders or columns of a source cannot be told.
 
     Attributes:
-        entries: Of a map with which the source can be read, as far as a program can say.
+        entries: The entries of a map with which the source can be read, as far as a program can say.
     """
 
     def __init__(self, message: str, entries: Sequence[str] = ()) -> None:

@@ -45,7 +45,7 @@ def read_source(params: DownloadParams, *, seed: int) -> SourceContent:
 
     Args:
         params: Source, path, checksum and bounds.
-        seed: Of the sample.
+        seed: The seed of the sample.
 
     Returns:
         The table with columns file, label, usage, sha256 (of the pixels), and votes where `download.votes`
@@ -74,9 +74,11 @@ def check_path(params: DownloadParams) -> None:
     try:
         path.stat()
     except FileNotFoundError:
-        raise SourceError(f"{path}: not found; mend download.path") from None
+        raise SourceError(f"{path}: not found; correct download.path") from None
     except (OSError, ValueError) as error:
-        raise SourceError(f"download.path: {params.path!r} cannot be looked at ({error}); mend it") from error
+        raise SourceError(
+            f"download.path: {params.path!r} cannot be looked at ({error}); correct it"
+        ) from error
     if not (path.is_file() or path.is_dir()):
         raise SourceError(f"{path}: is a pipe or device; set download.path to a file or folder")
 
@@ -97,7 +99,7 @@ def read_rows(path: Path, params: DownloadParams, *, named: Mapping[str, str] | 
     """Read a table.
 
     Args:
-        path: Of the file, or of a folder of Parquet files.
+        path: The path of the file, or of a folder of Parquet files.
         params: Bounds and map.
         named: `emotion` or `pixels` to the name of its column; the others are found by the usual names.
 

@@ -47,7 +47,7 @@ class SubsetName:
 
     Attributes:
         kind: One of `KINDS`, "mixed" for two that contradict, "" for none.
-        is_certain: Nothing else stands in the name; a project may be called `my_test_faces`.
+        is_certain: Nothing else is in the name; a project may be called `my_test_faces`.
     """
 
     kind: str

@@ -28,11 +28,12 @@ class Columns:
     """Where the cells of a row are.
 
     Attributes:
-        names: Of all columns, as in the file.
+        names: The names of all columns, as in the file.
         emotion: Index of the label.
         pixels: Index of the one column of pixels, or of 2,304 of them, row by row from the top left.
         usage: Index of the usage; None: the table says none.
-        has_fer_numbers: Whether numbers are FER-2013's: a column `emotion` says so, one `label` does not.
+        has_fer_numbers: Whether numbers are FER-2013's: they are in a column `emotion`, and may be others
+            in one called `label`.
     """
 
     names: tuple[str, ...]
@@ -57,7 +58,7 @@ def find_columns(path: Path, header: Sequence[str], named: Mapping[str, str] | N
     """Find the columns by their names.
 
     Args:
-        path: Of the table, for errors.
+        path: The path of the table, for errors.
         header: The names of its columns.
         named: `emotion` or `pixels` to the name of its column, where it is none of the usual ones.
 
@@ -73,7 +74,7 @@ def find_columns(path: Path, header: Sequence[str], named: Mapping[str, str] | N
     if set(names) >= _FER_PLUS:
         raise DataError(
             f"{path}: holds the votes of FER+ and no pixels, which label the rows of fer2013.csv; set "
-            "download.path to fer2013.csv, whose own labels are used"
+            "download.path to fer2013.csv and download.votes to this file"
         )
     emotion = _first(names, _EMOTION)
     pixels = _pixel_columns(path, names)

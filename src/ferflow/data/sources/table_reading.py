@@ -12,7 +12,6 @@ import numpy as np
 
 from ferflow.data.archives.packed_table import PACKINGS, TABLES, holds_table
 from ferflow.data.decoding.decode_box import DecodeBox
-from ferflow.data.decoding.picture_header import BadImageError
 from ferflow.data.decoding.pictures import Picture
 from ferflow.data.images import to_grey_face
 from ferflow.data.sources.fer_csv import read_fer_csv
@@ -22,6 +21,7 @@ from ferflow.data.sources.reading import BadImage, Cut, Observe, Pictures
 from ferflow.data.sources.reading_errors import Wording
 from ferflow.data.sources.table_rows import CsvRow, Table, checked_rows
 from ferflow.data.store import Images
+from ferflow.errors import BadImageError
 from ferflow.params import DownloadParams
 from ferflow.progress import track
 
@@ -51,9 +51,9 @@ def read_table(
     """Read all images of a table, in the order of its rows.
 
     Args:
-        path: Of the table, packed or not.
+        path: The path of the table, packed or not.
         bounds: What is too many, too large or packed too well.
-        mapping: Of `parse_map`, for labels and usages.
+        mapping: What `parse_map` gave, for labels and usages.
         wording: What messages call the map.
         cut: Finds the face in a picture; None: the picture is the face.
         observe: Called with the bytes of each encoded picture and the picture.

@@ -32,7 +32,7 @@ class CsvRow:
         place: Where the image belongs.
         image: (48, 48) uint8 of a row of pixels; of an encoded picture, once it is decoded, the picture.
         problem: Why it cannot be used.
-        name: Of the row where a table is several files.
+        name: The name of the row where a table is several files.
         content: The encoded picture; empty for a row of pixels.
         side: The shorter side of the picture in its file, in pixels.
     """
@@ -61,7 +61,7 @@ class Table:
 
     Attributes:
         named: Columns by other names than the usual ones.
-        columns: Of the file; None before the first row.
+        columns: The columns of the file; None before the first row.
         classes: Label as it is written to the emotion, None for what is left out.
         subsets: Usage as it is written to one of `USAGES`.
         unknown: Labels that say nothing, with their numbers of rows.

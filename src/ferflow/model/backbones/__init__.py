@@ -36,7 +36,7 @@ def from_applications(name: str, *, size: int, weights: str | None, **options: A
     BatchNorm's running statistics follow within tens of steps, not hundreds, as a small data set needs.
 
     Args:
-        name: Of the function, such as `EfficientNetV2B0`.
+        name: The name of the function, such as `EfficientNetV2B0`.
         size: Side of the input in pixels.
         weights: `imagenet` or None.
         options: Others of the function.

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ferflow.files import atomic_file
+from ferflow.files import atomic_file, png_data_uri
 from ferflow.reporting.templates import load_template
 from ferflow.tracking.comparison.compare import Comparison, headline
 from ferflow.tracking.comparison.compare_plots import plot_confusion_difference, plot_curves
@@ -65,7 +64,7 @@ def _confusions(comparison: Comparison) -> list[dict[str, str]]:
         for first, second in compared_confusions(comparison):
             path = Path(folder) / f"{first.letter}{second.letter}.png"
             plot_confusion_difference(first, second, path)
-            result.append({"first": first.letter, "second": second.letter, "picture": _embedded(path)})
+            result.append({"first": first.letter, "second": second.letter, "picture": png_data_uri(path)})
     return result
 
 
@@ -75,8 +74,4 @@ def _picture_of_curves(runs: list[ComparedRun]) -> str | None:
     with tempfile.TemporaryDirectory(prefix="ferflow-") as folder:
         path = Path(folder) / "curves.png"
         plot_curves(runs, path)
-        return _embedded(path)
-
-
-def _embedded(path: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+        return png_data_uri(path)

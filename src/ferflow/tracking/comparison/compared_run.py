@@ -24,7 +24,7 @@ class ComparedRun:
     Attributes:
         letter: What tables and pictures call it.
         run: What the store has of it.
-        predictions: Of the test images.
+        predictions: The predictions of the test images.
         history: Metric of each epoch to (epoch, value), in order.
     """
 

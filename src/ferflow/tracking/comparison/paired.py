@@ -60,8 +60,8 @@ class PairedTest:
 
     Attributes:
         num_images: Images that both were scored on.
-        num_right: Of the new network.
-        num_right_old: Of the old one.
+        num_right: The number of right answers of the new network.
+        num_right_old: The number of right answers of the old one.
         num_gained: Images that only the new network has right.
         num_lost: Images that only the old network has right.
         p_value: Two-sided; 1 where the two are right on the same images.
@@ -120,8 +120,8 @@ def paired_test(new: Predictions, old: Predictions) -> PairedTest:
     the other wrong is a toss of a coin.
 
     Args:
-        new: Of the network that would take the place.
-        old: Of the network that holds it.
+        new: The predictions of the network that would take the place.
+        old: The predictions of the network that holds it.
 
     Raises:
         DataError: The two are not about the same images, or all of these are leaked.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ferflow.model.statistics import holm
 from ferflow.reporting.outline import Table
 from ferflow.tracking import names
 from ferflow.tracking.comparison.compared_run import ComparedRun
@@ -59,16 +60,6 @@ def paired_tests(runs: Sequence[ComparedRun]) -> list[Pair]:
         pairs.append((first, second, test))
     adjusted = iter(holm([test.p_value for *_, test in pairs if test]))
     return [Pair(first, second, test, next(adjusted) if test else None) for first, second, test in pairs]
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values adjusted for having been tested together (Holm 1979), in the order given."""
-    adjusted = np.zeros(len(p_values))
-    highest = 0.0
-    for rank, index in enumerate(np.argsort(p_values, kind="stable")):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = highest
-    return [float(value) for value in adjusted]
 
 
 def difference_interval(test: PairedTest) -> tuple[float, float]:

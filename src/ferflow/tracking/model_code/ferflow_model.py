@@ -12,8 +12,8 @@ import mlflow
 import numpy as np
 import pandas as pd
 
-from ferflow.data.images import BadImageError, decode_face
-from ferflow.errors import ModelError
+from ferflow.data.images import decode_face
+from ferflow.errors import BadImageError, ModelError
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
 
 _MAX_PIXELS = 200_000_000

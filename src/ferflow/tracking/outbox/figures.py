@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ferflow import files
 from ferflow.errors import DataError
-from ferflow.limits import dict_of, parse_json
 from ferflow.tracking import names
 
+_CURE = "run 'dvc repro'"
 # Of `metrics.json`, at its top level and in `leak_free`: key to the end of the metric's name.
 _SCORES = {
     "accuracy": "accuracy",
@@ -32,13 +33,10 @@ def read_json(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
     Raises:
         DataError: It is missing, is no JSON object, or lacks a key.
     """
-    try:
-        content = dict_of(parse_json(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: not readable ({error}); run 'dvc repro'") from error
+    content = files.read_json(path, cure=_CURE)
     missing = [key for key in keys if key not in content]
     if missing:
-        raise DataError(f"{path}: lacks {', '.join(missing)}; run 'dvc repro'")
+        raise DataError(f"{path}: lacks {', '.join(missing)}; {_CURE}")
     return content
 
 

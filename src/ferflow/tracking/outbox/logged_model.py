@@ -33,7 +33,7 @@ def calling(params: EvaluateParams, backend: str) -> dict[str, Any]:
     """How the network is called, for `Record.model`: what gives the probabilities of the evaluation.
 
     Args:
-        params: Of the evaluation.
+        params: The parameters of the evaluation.
         backend: Keras' backend, such as `tensorflow`.
     """
     packages = (*_REQUIREMENTS, *_BACKENDS.get(backend, (backend,)))
@@ -82,8 +82,8 @@ def name_in_store(folder: Path, *, model_id: str, run_id: str, location: str) ->
 
     Args:
         folder: A model of `write_model`.
-        model_id: Of the logged model.
-        run_id: Of its run.
+        model_id: The id of the logged model.
+        run_id: The id of its run.
         location: Where its artifacts lie.
     """
     mlflow = load_mlflow()

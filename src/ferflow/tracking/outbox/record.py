@@ -36,7 +36,7 @@ class Subset:
     Attributes:
         name: `train`, `val` or `test`.
         path: Its file, relative to the repository.
-        sha256: Of the file.
+        sha256: The SHA-256 of the file.
         num_images: How many images it holds.
     """
 
@@ -62,7 +62,7 @@ class Record:
         metrics: Figures of the run as a whole.
         subsets: The data that it used.
         run: Fingerprint of the training, as in `reports/train.json`; empty until training ended.
-        model_sha256: Of the network's file; empty until training ended.
+        model_sha256: The SHA-256 of the network's file; empty until training ended.
         evaluation: Digest of what the test figures came from; empty until they are there.
         model: How the network is to be called, for the logged model; empty until it is evaluated.
         process: Number of the process that wrote last.

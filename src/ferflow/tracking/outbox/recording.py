@@ -45,7 +45,7 @@ _SECONDS_AFTER_FAILURE = 10
 # takes as long.
 LOCAL_SECONDS = 300
 _SECONDS_FOR_A_LINE = 10
-# The reports that training leaves, and where they stand among the artifacts.
+# The reports that training leaves, and their places among the artifacts.
 _TRAINING_FILES = ("history.csv", "history.png", "train.json")
 _EARLIER_FILES = ("download.json", "face_filter.json", "data.json", "dropped.png")
 
@@ -206,7 +206,7 @@ def history_values(path: Path, time: int) -> list[Value]:
 
     Args:
         path: The file.
-        time: Of each, in milliseconds since 1970; the file tells none.
+        time: The time of each, in milliseconds since 1970; the file tells none.
 
     Raises:
         DataError: The file is missing or damaged.

@@ -16,7 +16,7 @@ def seconds_before(root: Path, record: Record, num_epochs: int) -> float:
 
     Args:
         root: The repository's folder.
-        record: Of the run; `started` and `params` of its beginning.
+        record: The record of the run; `started` and `params` of its beginning.
         num_epochs: How many epochs were trained before it; the first ones.
     """
     total, wanted = 0, num_epochs

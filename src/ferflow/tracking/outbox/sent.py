@@ -46,7 +46,9 @@ class Budget:
         if self._stop is not None and self._stop.is_set():
             raise TrackingError("sending was called off")
         if self._end is not None and time.monotonic() > self._end:
-            raise TrackingError(f"the store is slow: not done after {self._seconds:.0f} s")
+            raise TrackingError(
+                f"the store is slow: not done after {self._seconds:.0f} s; run 'ferflow track sync' later"
+            )
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Sent:
 
     Attributes:
         place: The store, without password, and the experiment; `mlruns/mlflow.db` is the project's own.
-        run_id: Of the run; empty before it exists.
+        run_id: The id of the run; empty before it exists.
         is_unsure: A request was sent whose answer is not known.
         num_values: Lines of `values.jsonl`.
         params: Names.
@@ -71,7 +73,7 @@ class Sent:
         metrics: Name to value.
         subsets: Names of data sets.
         files: Name of a file to its SHA-256; those of the logged model begin with `model:`.
-        model_id: Of the logged model; empty before it exists.
+        model_id: The id of the logged model; empty before it exists.
         has_model: Whether the logged model is whole.
         complete: SHA-256 of the `run.json` of which the store has all; empty before.
         former: Place to what another store has of the run.

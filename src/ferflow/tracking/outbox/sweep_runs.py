@@ -44,7 +44,7 @@ class SweepRun:
     """A study.
 
     Attributes:
-        name: Of the study.
+        name: The name of the study.
         token: Tells it from another one of the same name.
         description: What it found, in words.
         params: What all its trials have in common, as text.
@@ -67,7 +67,7 @@ class TrialRun:
     """A trial that is over.
 
     Attributes:
-        number: Of the trial.
+        number: The number of the trial.
         state: `complete`, `pruned`, `failed` or `retried`.
         started: In milliseconds since 1970.
         ended: The same.

@@ -28,11 +28,11 @@ class Status:
 
     Attributes:
         key: Its name.
-        name: Of the run; the reason where the journal cannot be read.
-        state: Of the run, such as `evaluated`.
+        name: The name of the run; the reason where the journal cannot be read.
+        state: The state of the run, such as `evaluated`.
         is_sent: Whether a store has all of it.
         place: Store and experiment that have some of it; empty where none has.
-        run_id: Of the run there.
+        run_id: The id of the run there.
     """
 
     key: str
@@ -97,7 +97,7 @@ def deliver(root: Path, journal: Journal, *, seconds: float = STAGE_SECONDS) -> 
 
     Args:
         root: The repository's folder.
-        journal: Of the run.
+        journal: The journal of the run.
         seconds: How long it may take, all together.
     """
     budget = Budget(seconds)
@@ -132,7 +132,7 @@ class LiveSender(threading.Thread):
 
     Args:
         root: The repository's folder.
-        journal: Of the run.
+        journal: The journal of the run.
     """
 
     def __init__(self, root: Path, journal: Journal) -> None:

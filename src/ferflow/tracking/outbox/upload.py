@@ -37,7 +37,8 @@ def send(root: Path, journal: Journal, budget: Budget) -> str:
 
     Args:
         root: The repository's folder.
-        journal: Of a run in any state; what is there is sent, and the run ended if the journal says so.
+        journal: The journal of a run in any state; what is there is sent, and the run ended where the
+            journal has its end.
         budget: How long it may take.
 
     Returns:

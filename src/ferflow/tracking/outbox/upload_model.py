@@ -21,7 +21,7 @@ def send_model(client: MlflowClient, journal: Journal, record: Record, sent: Sen
     """Make the logged model of a run and send its files.
 
     Args:
-        client: Of the store.
+        client: The client of the store.
         journal: Its kept files hold the network.
         record: What the journal holds.
         sent: What the store has; updated and saved with each file.
@@ -58,9 +58,9 @@ def find_ready_model(client: MlflowClient, record: Record, run_id: str) -> str |
     """The id of the whole logged model of a run, where the store has one.
 
     Args:
-        client: Of the store.
+        client: The client of the store.
         record: What the journal holds.
-        run_id: Of the run.
+        run_id: The id of the run.
     """
     for model in _models_of(client, record, run_id):
         if model.status == "READY" and model.tags.get(names.TAG_MODEL) == record.model_sha256:

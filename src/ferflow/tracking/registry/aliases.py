@@ -1,6 +1,6 @@
 """Who is champion: the aliases of the registered model, and the way back to the champion before.
 
-Aliases hold one version each, so there are never two champions. Which versions were champion stands
+Aliases hold one version each, so there are never two champions. Which versions were champion is written
 in one tag of the registered model, oldest first.
 """
 
@@ -111,10 +111,10 @@ def promote(client: MlflowClient, number: str, champion: str | None, guard: Call
     """Move alias `champion`, and remember who held it.
 
     Args:
-        client: Of the store.
-        number: Of the version that becomes champion.
+        client: The client of the store.
+        number: The number of the version that becomes champion.
         champion: Number of the one that is champion now.
-        guard: Of `registry_lock`; called just before the alias is moved.
+        guard: What `registry_lock` gave; called just before the alias is moved.
     """
     name = names.REGISTERED_MODEL
     history = _history(client, champion) if champion else []

@@ -55,7 +55,7 @@ class Contender:
 
     Attributes:
         name: What the description calls it, such as `version 3`.
-        predictions: Of all test images.
+        predictions: The predictions of all test images.
         test_digest: SHA-256 of the test subset's file.
         cost: Multiply-adds of one answer, all views counted; None where it is not known.
     """
@@ -76,7 +76,7 @@ class Decision:
         champion: Name of the one it was compared with; None where there was none.
         rules: What was asked for.
         num_images: Leak-free test images.
-        accuracy: Of the challenger on these; None where there is no such image.
+        accuracy: The challenger's accuracy on these; None where there is no such image.
         lowest_class: The class with the challenger's lowest recall on all test images; a class without
             test images has none.
         lowest_recall: That recall.

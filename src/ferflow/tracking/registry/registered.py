@@ -29,7 +29,7 @@ class RegisteredVersion:
 
     Attributes:
         number: Its number.
-        model_id: Of the logged model that it is.
+        model_id: The id of the logged model that it is.
         run: The run that trained it.
     """
 
@@ -47,7 +47,7 @@ def find_version(client: MlflowClient, wanted: str) -> RegisteredVersion:
     """The version of an alias or a number.
 
     Args:
-        client: Of the store.
+        client: The client of the store.
         wanted: `champion`, `challenger` or a number.
 
     Raises:
@@ -82,7 +82,7 @@ def fetch_network(client: MlflowClient, version: RegisteredVersion, folder: Path
     """Bring the `.keras` file of a version.
 
     Args:
-        client: Of the store.
+        client: The client of the store.
         version: The version.
         folder: Where to.
 
@@ -120,7 +120,7 @@ def fetch_reports(client: MlflowClient, run: TrackedRun, folder: Path) -> dict[s
     """The reports of a run that are JSON: name, such as `metrics.json`, to content.
 
     Args:
-        client: Of the store.
+        client: The client of the store.
         run: The run.
         folder: Where they may be put meanwhile.
 

@@ -36,7 +36,7 @@ TAG_FORCED = "gate.forced"
 _MAX_LOOKS = 5  # at the champion's place before it is taken
 _ABOUT = (
     "Facial emotion recognition by ferflow. Alias champion is the version to use; the gate's figures "
-    "stand in each version's tags and description."
+    "are in each version's tags and description."
 )
 
 
@@ -67,7 +67,7 @@ def register(client: MlflowClient, run: TrackedRun, rules: Rules, *, is_forced: 
     The same model registered twice is the same version, with the decision it got the first time.
 
     Args:
-        client: Of the store.
+        client: The client of the store.
         run: A finished, scored run with a model.
         rules: What the gate asks for.
         is_forced: Make it champion whatever the gate says; the version remembers that.

@@ -2,7 +2,7 @@
 
 Processes of one machine wait at a lock file. Against a store that other machines use, too, the lock is a
 registered model of its own name: a store makes one of a name once, so of two machines one is told that it
-is there. Its holder renews it as it goes on; one that stands still for a minute was left by a machine which
+is there. Its holder renews it as it goes on; one that does nothing for a minute was left by a machine which
 died, and is taken away. Before the champion is moved the holder looks whether the lock is still its own.
 """
 
@@ -44,7 +44,7 @@ def registry_lock(client: MlflowClient) -> Iterator[Guard]:
     """Hold the registry: no two processes judge or move aliases at once.
 
     Args:
-        client: Of the store.
+        client: The client of the store.
 
     Yields:
         What is called just before an alias is moved: it raises `TrackingError` where the lock was lost.
@@ -114,7 +114,7 @@ class _Lock:
     def _check(self) -> None:
         if self._holder() != self._text():
             raise TrackingError(
-                f"{names.REGISTERED_MODEL}: this process stood still for so long that another one took the "
+                f"{names.REGISTERED_MODEL}: this process did nothing for so long that another one took the "
                 "registry over; nothing was moved: run the same command again"
             )
 
