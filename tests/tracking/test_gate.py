@@ -157,6 +157,105 @@ def test_every_decision_has_figures_and_a_description(challenger, champion):
     assert ("becomes champion" in words) is decision.is_promoted
 
 
+_UNKNOWN_COST = {"cost": None}
+_SCORES = (
+    "Of 140 leak-free test images it has {} right, the champion {}; {} are right by it alone, {} by the "
+)
+_DESCRIPTIONS = [
+    (
+        ("full", None, {}, {}),
+        "full becomes champion: there is none. It has 82.1% of 140 leak-free test images right; its lowest "
+        "recall is 36.4% (disgust).",
+    ),
+    (
+        ("full", "medium", {}, {}),
+        "full becomes champion: better than medium. "
+        + _SCORES.format("82.14%", "57.86%", 36, 2)
+        + "champion alone (McNemar, exact, p = 5.4e-09).",
+    ),
+    (
+        ("wide", "full", {}, {}),
+        "wide stays challenger: equal. "
+        + _SCORES.format("85.00%", "82.14%", 11, 7)
+        + "champion alone (McNemar, exact, p = 0.481). An answer costs 11,393,840 multiply-adds, against "
+        "7,382,464.",
+    ),
+    (
+        ("full", "full", {}, {}),
+        "full stays challenger: equal. "
+        + _SCORES.format("82.14%", "82.14%", 0, 0)
+        + "champion alone (McNemar, exact, p = 1). An answer costs 7,382,464 multiply-adds, against "
+        "7,382,464.",
+    ),
+    (
+        ("narrow", "full", {}, {}),
+        "narrow becomes champion: equal to full at lower cost. "
+        + _SCORES.format("80.00%", "82.14%", 6, 9)
+        + "champion alone (McNemar, exact, p = 0.607). An answer costs 4,237,392 multiply-adds, against "
+        "7,382,464.",
+    ),
+    (
+        ("narrow", "full", {}, {"equal_margin": 0.02}),
+        "narrow stays challenger: equal. "
+        + _SCORES.format("80.00%", "82.14%", 6, 9)
+        + "champion alone (McNemar, exact, p = 0.607). An answer costs 4,237,392 multiply-adds, against "
+        "7,382,464. That is less, but its accuracy is lower by more than 2.0%.",
+    ),
+    (
+        ("narrow", "full", _UNKNOWN_COST, {}),
+        "narrow stays challenger: equal. "
+        + _SCORES.format("80.00%", "82.14%", 6, 9)
+        + "champion alone (McNemar, exact, p = 0.607). What an answer costs is not known of both.",
+    ),
+    (
+        ("full", "medium", {}, {"class_floor": 0.37}),
+        "full is refused: a class below the floor. It finds 36.4% of class disgust, the floor is 37%.",
+    ),
+    (
+        ("other", "full", {}, {}),
+        "other is refused: other test set. It was not scored on the test set of full, so the two cannot be "
+        "compared.",
+    ),
+    (
+        ("full", "medium", {"predictions": replace(predictions("full"), leaked=np.full(157, True))}, {}),
+        "full is refused: no leak-free test image. Every test image has a copy in train or val.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("case", "words"), _DESCRIPTIONS)
+def test_a_decision_is_told_in_these_words(case, words):
+    challenger, champion, changes, rules = case
+    new = replace(contender(challenger), **changes)
+    assert judge(new, contender(champion) if champion else None, **rules).description() == words
+
+
+def test_the_figures_are_those_that_the_decision_was_taken_by():
+    assert judge(contender("narrow"), contender("full")).figures() == {
+        "decision": "equal at lower cost",
+        "promoted": "true",
+        "against": "full",
+        "num_images": "140",
+        "accuracy": "0.8",
+        "champion_accuracy": "0.821429",
+        "num_gained": "6",
+        "num_lost": "9",
+        "p_value": "0.607239",
+        "lowest_class": "surprise",
+        "lowest_recall": "0.266667",
+        "cost": "4237392",
+        "champion_cost": "7382464",
+        "class_floor": "0.0",
+        "significance": "0.05",
+        "equal_margin": "0.03",
+    }
+
+
+def test_a_p_value_at_the_significance_does_not_count():
+    found = judge(contender("full"), contender("medium")).test.p_value
+    assert judge(contender("full"), contender("medium"), significance=found).outcome is Outcome.EQUAL
+
+
 def test_predictions_that_are_no_classes_are_named(tmp_path):
     text = (PREDICTIONS / "full.csv").read_text(encoding="utf-8")
     path = tmp_path / "predictions.csv"
