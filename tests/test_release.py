@@ -190,3 +190,15 @@ def test_workflows_pin_their_actions_and_ask_for_no_right_to_write(path):
             assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", step.get("uses", "a/b@" + "0" * 40)), step
         writes = "write" in job.get("permissions", {}).values()
         assert writes is (path.name == "release.yml")
+
+
+def test_the_notice_says_whose_each_file_of_the_package_is():
+    places = re.findall(r"^  (ferflow/\S+)", (REPOSITORY / "NOTICE").read_text(encoding="utf-8"), re.M)
+    listed = subprocess.run(
+        ["git", "ls-files", "src/ferflow"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    names = [name.removeprefix("src/") for name in listed.stdout.split()]
+    others = [name for name in names if not name.endswith((".py", "/py.typed"))]
+    assert len(others) > 10
+    assert [name for name in others if not name.startswith(tuple(places))] == []
+    assert [place for place in places if not any(name.startswith(place) for name in others)] == []
