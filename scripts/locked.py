@@ -65,8 +65,10 @@ def lock(*, upgrade: bool) -> bool:
     command = [*_COMPILE, *(["--upgrade"] if upgrade else [])]
     everything = [*command, "--all-extras", "pyproject.toml", "--output-file", LOCK.name]
     others = ((UV_LOCK, "uv"), (RELEASE_LOCK, _RELEASE_TOOLS))
-    return uv(*everything) and all(
-        uv(*command, "-", "--output-file", path.name, entered=names) for path, names in others
+    settings = for_every_machine(pip_settings())
+    return uv(*everything, settings=settings) and all(
+        uv(*command, "-", "--output-file", path.name, entered=names, settings=settings)
+        for path, names in others
     )
 
 
@@ -90,16 +92,17 @@ def pip(*arguments: str) -> bool:
     return subprocess.run(command, check=False).returncode == 0
 
 
-def uv(*arguments: str, entered: str = "") -> bool:
+def uv(*arguments: str, entered: str = "", settings: dict[str, str] | None = None) -> bool:
     """Run `uv pip` with pip's settings; True if it went well.
 
     Args:
         arguments: Its command and options.
         entered: What it reads from its standard input.
+        settings: pip's; None: as `pip_settings` finds them.
     """
     executable = Path(sysconfig.get_path("scripts")) / f"uv{sysconfig.get_config_var('EXE') or ''}"
     command = [str(executable), "pip", *arguments, "--quiet", "--python", sys.executable]
-    environment = uv_environment(pip_settings(), os.environ)
+    environment = uv_environment(pip_settings() if settings is None else settings, os.environ)
     done = subprocess.run(command, env=environment, input=entered, cwd=ROOT, text=True, check=False)
     return done.returncode == 0
 
@@ -116,6 +119,17 @@ def pip_settings() -> dict[str, str]:
             if key.startswith(f"{section}."):
                 settings[key.removeprefix(f"{section}.")] = str(ast.literal_eval(value))
     return settings
+
+
+def for_every_machine(settings: dict[str, str]) -> dict[str, str]:
+    """The settings of pip without packages that lie on this machine.
+
+    They are of its own Python and system: a lock of their hashes alone is refused by every other one.
+    """
+    indexes = settings.get("extra-index-url", "").split()
+    elsewhere = " ".join(index for index in indexes if not index.startswith(("file:", "/", ".")))
+    kept = {name: value for name, value in settings.items() if name not in ("find-links", "extra-index-url")}
+    return kept | ({"extra-index-url": elsewhere} if elsewhere else {})
 
 
 def uv_environment(settings: dict[str, str], environment: Mapping[str, str]) -> dict[str, str]:

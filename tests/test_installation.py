@@ -88,6 +88,19 @@ def test_what_is_set_for_pip_is_read_variables_before_files(tmp_path, monkeypatc
     assert environment["ALL_PROXY"] == "http://proxy.example:1"
 
 
+def test_a_lock_is_made_without_the_packages_that_lie_on_this_machine():
+    settings = {
+        "index-url": "https://mirror.example/all",
+        "extra-index-url": "file:///opt/index https://a.example",
+        "find-links": "/opt/wheels",
+    }
+    assert locked.for_every_machine(settings) == {
+        "index-url": "https://mirror.example/all",
+        "extra-index-url": "https://a.example",
+    }
+    assert locked.for_every_machine({"find-links": "/opt/wheels"}) == {}
+
+
 def test_what_is_set_for_uv_stays():
     environment = locked.uv_environment(
         {"index-url": "https://pip.example"}, {"UV_DEFAULT_INDEX": "https://uv.example", "HOME": "/home"}
