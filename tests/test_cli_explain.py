@@ -30,7 +30,7 @@ def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("explained")
     (place / "params.yaml").write_bytes((REPOSITORY / "params.yaml").read_bytes())
     params = load_params(place / "params.yaml")
-    model = params.model.model_copy(update={"widths": (4, 8), "depths": (1, 1), "weights": None})
+    model = params.model.model_copy(update={"widths": [4, 8], "depths": [1, 1], "weights": None})
     (place / "models").mkdir()
     build_network(model).save(place / "models" / "model.keras")
     write_split(place / "data" / "split", num_images=42)

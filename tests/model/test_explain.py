@@ -134,7 +134,7 @@ def _crosses(num_images: int, *, seed: int):
 def trained():
     """A small network that has learnt the marks, and images that it has not seen."""
     params = load_params(REPOSITORY / "params.yaml").model.model_copy(
-        update={"widths": (8, 16, 16), "depths": (1, 1, 1), "stem": "stride2"}
+        update={"widths": [8, 16, 16], "depths": [1, 1, 1], "stem": "stride2"}
         | {"pooling": "average", "dense_units": 0, "dropout_features": 0.0, "dropout_head": 0.0}
     )
     keras.utils.set_random_seed(4)
