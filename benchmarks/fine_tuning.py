@@ -54,7 +54,7 @@ def main() -> None:
     """Run the study and print its table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--split", type=Path, required=True, help="folder that the split stage wrote")
-    parser.add_argument("--seeds", type=int, default=2, help="(default: 2)")
+    parser.add_argument("--seeds", type=int, default=3, help="(default: 3)")
     add_result_flags(parser)
     arguments = parser.parse_args()
     with errors_for_people():
@@ -192,7 +192,7 @@ def _score(network: Any, images: LabelledImages) -> dict[str, float]:
 
 
 def table(result: dict[str, Any]) -> str:
-    """The study in Markdown: means over the seeds, lowest to highest where there are several."""
+    """The study in Markdown: means over the seeds; of several their standard error and their range."""
     number = result["images"]["scored"]
     lines = [f"| {number} images of the other look | accuracy | mean recall |", "|---|---|---|"]
     as_it_is = result["not tuned"]["other look"]
@@ -203,10 +203,17 @@ def table(result: dict[str, Any]) -> str:
         cells = []
         for key in ("accuracy", "mean_recall"):
             values = [100 * run[way][key] for run in result["runs"]]
-            span = f" ({min(values):.1f} to {max(values):.1f})" if len(values) > 1 else ""
-            cells.append(f"{np.mean(values):.1f} %{span}")
+            cells.append(f"{np.mean(values):.1f}{_spread(values)} %")
         lines.append(f"| {way} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _spread(values: list[float]) -> str:
+    """The standard error of the mean of several values, and their range; empty for one."""
+    if len(values) < 2:
+        return ""
+    error = np.std(values, ddof=1) / len(values) ** 0.5
+    return f" \u00b1 {error:.1f} ({min(values):.1f} to {max(values):.1f})"
 
 
 if __name__ == "__main__":

@@ -51,6 +51,12 @@ def test_the_look_is_inverted_and_turned():
     assert changed[4].argmin() == pytest.approx(23.5 - 19.5 * np.tan(np.radians(15)), abs=1)
 
 
+def test_several_seeds_have_a_standard_error():
+    assert fine_tuning._spread([10.0]) == ""
+    # Of 10, 12 and 14 the deviation is 2, and 2 / sqrt(3) is 1.15.
+    assert fine_tuning._spread([10.0, 14.0, 12.0]) == " \u00b1 1.2 (10.0 to 14.0)"
+
+
 def test_the_table_of_the_page_is_that_of_the_figures():
     result = json.loads((REPOSITORY / "benchmarks" / "results" / "fine_tuning.json").read_text("utf-8"))
     page = (REPOSITORY / "docs" / "fine-tuning.md").read_text("utf-8")

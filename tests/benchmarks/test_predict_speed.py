@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import cv2
@@ -9,6 +10,7 @@ import pytest
 
 from benchmarks.predict_speed import measure, table, write_photos
 from ferflow.errors import DataError
+from tests.conftest import REPOSITORY
 from tests.serving.pictures import drawn_faces
 
 _ANSWER = """
@@ -40,3 +42,12 @@ def test_a_way_is_timed_and_its_faces_are_counted():
 def test_a_way_that_fails_or_leaves_photos_out_is_an_error(code):
     with pytest.raises(DataError, match=r"broken: exit code .* photos; run it by hand"):
         measure(drawn_faces(), {"broken": [sys.executable, "-c", code]}, num_photos=2, turns=1)
+
+
+def test_the_table_of_the_page_is_that_of_the_figures():
+    result = json.loads((REPOSITORY / "benchmarks" / "results" / "predict_speed.json").read_text("utf-8"))
+    page = (REPOSITORY / "docs" / "predict.md").read_text("utf-8")
+    rows = table(result).splitlines()[2:]
+    assert len(rows) == 4
+    assert "\n".join(rows) in page
+    assert (result["photos"], f"{result['faces_pasted']:,} test faces" in page) == (500, True)

@@ -158,7 +158,8 @@ def _faces_of(paths: Sequence[Path], reader: Reader, *, whole: bool) -> list[lis
         return [[to_grey_face(pixels)] for pixels in pictures]
     finder = reader.open_finder()
     found = [[cut for _, cut in cut_faces(finder, pixels)] for pixels in pictures]
-    say(f"faces: {sum(map(len, found))} found in {len(paths)} pictures, as 'ferflow predict' finds them")
+    in_words = "1 picture" if len(paths) == 1 else f"{len(paths)} pictures"
+    say(f"faces: {sum(map(len, found))} found in {in_words}, as 'ferflow predict' finds them")
     return found
 
 
