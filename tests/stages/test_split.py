@@ -171,7 +171,7 @@ def test_split_twice_has_the_same_bytes(run, tmp_path):
         ({"file": "elsewhere.jpg"}, "'elsewhere.jpg' is not among the raw images"),
         ({"sha256": "0" * 64}, "has sha256 '0000"),
         ({"label": "sad"}, "has label 'sad', the raw index 'angry'"),
-        ({"file": "angry/Training_00001.jpg"}, "1 file names stand twice"),
+        ({"file": "angry/Training_00001.jpg"}, "1 file names are there twice"),
     ],
 )
 def test_split_refuses_filtered_images_of_another_download(run, tmp_path, table, change, message):
