@@ -54,8 +54,9 @@ def main() -> int:
 def build_all(folder: Path, version: str, notes: str) -> None:
     """Every step after the first look, in a scratch folder; dist/ is replaced at the end."""
     tools = make_tools(folder / "tools")
-    epoch = int(git("log", "-1", "--format=%ct"))
-    first, second = (build(tools, folder / name, version, epoch) for name in ("first", "second"))
+    # The branch may move on meanwhile.
+    commit = git("rev-parse", "HEAD")
+    first, second = (build(tools, folder / name, version, commit) for name in ("first", "second"))
     files = same_bytes(first, second)
     run([tools, "-m", "twine", "check", "--strict", *files])
     (wheel,) = (path for path in files if path.suffix == ".whl")
@@ -129,18 +130,19 @@ def make_tools(folder: Path) -> Path:
     return python
 
 
-def build(tools: Path, folder: Path, version: str, epoch: int) -> Path:
+def build(tools: Path, folder: Path, version: str, commit: str) -> Path:
     """The folder with the source archive of the commit, and with the wheel that is built from it.
 
     Args:
         tools: The Python that builds.
         folder: Where.
         version: What both are called.
-        epoch: The time of every file in them, seconds since 1970: the commit's.
+        commit: What is built; its time is that of every file.
     """
     source, output = folder / "source", folder / "out"
+    epoch = int(git("log", "-1", "--format=%ct", commit))
     source.mkdir(parents=True)
-    archive = git_bytes("-c", "tar.umask=0022", "archive", "--format=tar", "HEAD")
+    archive = git_bytes("-c", "tar.umask=0022", "archive", "--format=tar", commit)
     with tarfile.open(fileobj=io.BytesIO(archive)) as members:
         members.extractall(source, filter="data")
     variables = {
