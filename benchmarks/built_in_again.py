@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ferflow.export.model_card import CARD
 
 from benchmarks.built_in import MODEL, TRAINING, Material, describe, load_weights, read_material
 from benchmarks.runs import errors_for_people, positive
 from ferflow.data.store import Images
 from ferflow.errors import ModelError
+from ferflow.exporting.model_card import CARD
 from ferflow.files import atomic_directory, write_json
 from ferflow.paths import BUILT_IN
 from ferflow.serving.export_folder import DESCRIPTION, read_description
