@@ -164,7 +164,7 @@ def test_a_page_without_pictures_says_so(tmp_path):
 
 
 def test_a_report_that_is_not_there_is_an_error(tmp_path):
-    with pytest.raises(DataError, match=r"absent.json: cannot be read"):
+    with pytest.raises(DataError, match=r"absent.json: not found"):
         figures.read_report(tmp_path / "absent.json")
 
 
