@@ -61,7 +61,7 @@ def flat(values: dict[str, Any]) -> dict[str, str]:
 def run_name(params: Params) -> str:
     """What people call the run, such as `cpu resnet_v2 48px sgd 0.05 32 epochs dropout_head 0.3`.
 
-    What differs from the profile stands at its end, as far as the profile's file is at hand.
+    What differs from the profile is at its end, as far as the profile's file is at hand.
     """
     model, train = params.model, params.train
     name = f"{params.profile} {model.backbone} {model.image_size}px {train.optimizer} {train.learning_rate:g}"

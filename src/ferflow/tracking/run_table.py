@@ -22,7 +22,7 @@ def run_table(client: MlflowClient, *, number: int) -> str:
     """The newest runs, the newest last.
 
     Args:
-        client: Of the store.
+        client: The client of the store.
         number: How many at most.
 
     Raises:

@@ -50,7 +50,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Watched:
-    """A training or a sweep as it stands.
+    """A training or a sweep as it is now.
 
     Attributes:
         title: Its name.

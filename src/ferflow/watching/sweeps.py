@@ -16,11 +16,11 @@ _TRIALS_SHOWN = 8
 
 
 def watch_sweep(storage: Path, name: str | None = None) -> Watched | None:
-    """A study as it stands: the best trials and those that run; None where the file has no study.
+    """A study as it is now: the best trials and those that run; None where the file has no study.
 
     Args:
         storage: The file of the studies.
-        name: Of the study; None: the one that was begun last.
+        name: The name of the study; None: the one that was begun last.
 
     Raises:
         TuningError: The storage cannot be read, or there is no such study.

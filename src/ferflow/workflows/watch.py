@@ -46,7 +46,7 @@ def keep_page(page: Path, found: Iterator[list[Watched]], *, every: float) -> No
 
     Args:
         page: The HTML file.
-        found: Of `looks`.
+        found: What `looks` gave.
         every: Seconds after which the browser asks again.
 
     Raises:
