@@ -142,6 +142,7 @@ def test_results_are_those_of_the_stage_without_the_paper(evaluate, repository):
         "plots",
         "predictions.csv",
         "report.html",
+        "scores.json",
     ]
     in_stage, here = (
         sorted(path.name for path in (folder / "plots").iterdir())

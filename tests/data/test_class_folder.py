@@ -219,7 +219,7 @@ def test_a_folder_that_cannot_be_scored_says_why(tmp_path, read, names, message)
 
 
 def test_a_missing_folder_says_what_is_expected(tmp_path, read):
-    with pytest.raises(SourceError, match="absent: not found; --data takes"):
+    with pytest.raises(SourceError, match="absent: not found; give --data a folder"):
         read(tmp_path / "absent")
 
 

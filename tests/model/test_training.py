@@ -173,7 +173,7 @@ def test_exhausted_memory_names_batch_size_and_image_size(tmp_path, tiny_params,
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes")
         raise tensorflow.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
 
-    monkeypatch.setattr(training, "_fit_epoch", too_large)
+    monkeypatch.setattr(training, "fit_epoch", too_large)
     with pytest.raises(ModelError, match=r"train\.batch_size 16 at model\.image_size 48; lower .*try 8"):
         _train(tiny_params, bars, tmp_path)
 

@@ -65,7 +65,7 @@ def test_what_is_left_of_certain_emotions_is_still_a_share():
             None,
             r"'joy' is no emotion that the network tells; expected one of angry, .*surprise",
         ),
-        (["angry=a b"], None, r"a class is named by letters"),
+        (["angry=a b"], None, r"--map 'angry=a b': expected a class named by letters"),
         (["angry=x", "Angry=y"], None, r"--map names 'angry' twice"),
         ([], "joy,sad", r"--classes 'joy,sad': 'joy' is no class; expected 'valence', or some of angry"),
         ([], "", r"'' is no class"),

@@ -71,7 +71,7 @@ def test_runs_are_loaded_in_order_with_their_histories(runs):
 
 def test_only_parameters_that_differ_are_shown(three):
     table = compare(three).parameters
-    assert table.columns == ["", "B", "C", "D"]
+    assert table.columns == ["key", "B", "C", "D"]
     assert [cells[0] for cells in table.rows] == ["model.widths", "train.epochs"]
     assert row(table, "train.epochs") == ["8", "20", "20"]
 
@@ -174,7 +174,8 @@ def test_the_page_holds_everything_and_needs_nothing_from_outside(three, tmp_pat
     assert len(page.images) == 4
     assert all(image["alt"] and image["src"].startswith("data:image/png;base64,") for image in page.images)
     assert {address[1:] for address in page.addresses if address.startswith("#")} <= page.ids
-    assert not re.search(r"https?://|url\(|@import|<script", path.read_text(encoding="utf-8"))
+    # The page's own script sorts and enlarges; what a run is called never becomes one.
+    assert not re.search(r"https?://|url\(|@import|<script\s|<script>x", path.read_text(encoding="utf-8"))
     for words in (headline(comparison), "train.epochs 8 20 20", "<script>x</script>", "82.1% (75.0 to 87.6)"):
         assert words in page.text
 

@@ -45,10 +45,10 @@ def space_of(sample_values):
         (_float("train.learning_rate", 0.2, 0.2), r"low is 0\.2 and high 0\.2: the range is empty"),
         (_int("train.batch_size", 9, 3), r"low is 9 and high 3: the range is empty"),
         (_float("train.learning_rate", 0.0, 0.2, log=True), r"low is 0, but log is true"),
-        (_float("train.learning_rate", 0.0, 0.2), r"refuse: .*learning_rate: 0\.0 found"),
+        (_float("train.learning_rate", 0.0, 0.2), r"refuse; narrow it: .*learning_rate: 0\.0 found"),
         (
             _float("model.dropout_head", 0.0, 1.5),
-            r"allows what .* refuse: .*dropout_head: 1\.5 found",
+            r"allows what .* refuse; narrow it: .*dropout_head: 1\.5 found",
         ),
         (_float("train.batch_size", 8.5, 64.5), r"train\.batch_size: 8\.5 found, expected a valid integer"),
         (_choice("train.optimizer", "sgd", "rmsprop"), r"train\.optimizer: 'rmsprop' found, expected 'adam'"),
