@@ -35,6 +35,7 @@ def test_more_folds_than_images_are_refused():
         draw_folds(np.zeros(3, np.uint8), np.array(["a", "b", "c"]), folds=5, seed=1)
 
 
+@pytest.mark.slow
 def test_a_stopped_run_of_folds_goes_on_and_trains_nothing_twice(params, repository, monkeypatch, capsys):
     seen = []
 

@@ -28,7 +28,7 @@ def _with_steps(params, number):
     return params.model_copy(update={"train": params.train.model_copy(update={"steps_per_dispatch": number})})
 
 
-@pytest.mark.parametrize("number", [2, 5])
+@pytest.mark.parametrize("number", [2, pytest.param(5, marks=pytest.mark.slow)])
 def test_a_call_of_many_steps_takes_the_steps_of_many_calls(tiny_params, bars, number):
     one, *of_one, calls = _fit(_with_steps(tiny_params, 1), bars)
     assert calls == [1] * 10  # 70 images in batches of 16, twice.
@@ -41,6 +41,7 @@ def test_a_call_of_many_steps_takes_the_steps_of_many_calls(tiny_params, bars, n
         np.testing.assert_allclose(left, right, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_images_that_exceed_the_device_come_in_blocks_to_the_same_weights(tiny_params, bars, monkeypatch):
     whole, *of_whole, _ = _fit(tiny_params, bars)
     # Two blocks of two batches may be there at a time; the third one is filled up.

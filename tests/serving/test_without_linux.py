@@ -59,6 +59,7 @@ def test_commands_start(run, words):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_doctor_ends_without_a_traceback(run):
     done = run("doctor")
     assert done.returncode in (0, 1)

@@ -63,6 +63,7 @@ def test_run_writes_network_history_and_report(params, split_dir, tmp_path):
     assert saved["parameters"]["total"] == saved["parameters"]["trainable"] + saved["parameters"]["frozen"]
 
 
+@pytest.mark.slow
 def test_run_with_other_parameters_or_data_does_not_go_on_with_a_foreign_checkpoint(
     params, split_dir, tmp_path
 ):

@@ -75,6 +75,7 @@ def test_faces_and_image_files_give_the_probabilities_of_the_network(folder: Pat
         assert answers["label"].tolist() == [EMOTIONS[index] for index in expected.argmax(axis=1)]
 
 
+@pytest.mark.slow
 def test_it_loads_where_ferflow_is_not_installed(folder: Path, faces, expected, tmp_path: Path):
     np.save(tmp_path / "faces.npy", faces)
     command = [sys.executable, "-c", _ELSEWHERE, str(folder), str(tmp_path / "faces.npy")]

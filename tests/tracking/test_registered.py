@@ -148,6 +148,7 @@ def test_a_network_that_is_damaged_in_the_store_is_refused(client, root):
     assert not (root / "export").exists()
 
 
+@pytest.mark.slow
 def test_a_project_that_was_moved_exports_its_champion(client, root, tmp_path, monkeypatch):
     run_id = _register(client, root)
     moved = tmp_path / "moved"
