@@ -16,6 +16,7 @@ from ferflow import model, path_hook
 from ferflow.data import origins
 from ferflow.data.faces.detector_at_hand import describe_detector
 from ferflow.errors import FerflowError
+from ferflow.model import optimizers
 from ferflow.params import Params, load_params
 from ferflow.tracking.address import DATABASE, database_of, is_embedded, shown, tracking_uri
 from ferflow.tracking.outbox.net import within
@@ -32,8 +33,6 @@ _COPIES_OF_IMAGES = 7
 _COPIES_OF_NETWORK = 5
 # Generations of checkpoints: two of each of three runs, and one that is being written.
 _CHECKPOINTS = 7
-# What optimizers keep of each parameter.
-_SLOTS = {"sgd": 1, "adam": 2, "adamw": 2}
 # Reports, logs, the databases of runs and of studies.
 _SPARE_BYTES = 2**29
 _TOOL_SECONDS = 20
@@ -105,7 +104,7 @@ def needed_bytes(params: Params | None) -> int:
     num_parameters, slots, num_images = 30_000_000, 2, _NUM_IMAGES
     if params is not None:
         num_parameters = _num_parameters(params) or num_parameters
-        slots = _SLOTS[params.train.optimizer]
+        slots = optimizers.REGISTRY.get(params.train.optimizer).num_slots
         num_images = getattr(params.download.source_options, "sample_images", num_images)
     network = 4 * num_parameters  # float32
     # Weights as they are, their best so far, and what the optimizer keeps.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ferflow.model import optimizers
 from ferflow.model.backend import load_keras
 from ferflow.params import TrainParams
 
@@ -54,16 +55,7 @@ def build_optimizer(params: TrainParams, steps_per_epoch: int) -> Any:
         warmup_steps = round(params.warmup_epochs * steps_per_epoch)
         decay_steps = max(1, params.epochs * steps_per_epoch - warmup_steps)
         rate = WarmUpCosine(params.learning_rate, warmup_steps=warmup_steps, decay_steps=decay_steps)
-    decay = params.weight_decay or None
-    if params.optimizer == "sgd":
-        nesterov = params.momentum > 0
-        optimizer = keras.optimizers.SGD(
-            rate, momentum=params.momentum, nesterov=nesterov, weight_decay=decay
-        )
-    elif params.optimizer == "adamw":
-        optimizer = keras.optimizers.AdamW(rate, weight_decay=params.weight_decay)
-    else:
-        optimizer = keras.optimizers.Adam(rate)
-    if decay:
+    optimizer = optimizers.REGISTRY.get(params.optimizer).build(params.optimizer_options, rate)
+    if optimizer.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     return optimizer

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from ferflow.params.entries import OpenSection, registry
 from ferflow.params.section import (
     Dropout,
     NonNegativeFloat,
@@ -24,16 +25,17 @@ class Unfreezing(Section):
     layers: NonNegativeInt | Literal["all"]
 
 
-class TrainParams(Section):
+class TrainParams(OpenSection):
     """The optimisation: how long, how fast, when to stop."""
+
+    packages: ClassVar = ("ferflow.model.optimizers",)
 
     epochs: Annotated[int, Field(ge=1, le=10_000)]
     batch_size: Annotated[int, Field(ge=1, le=8192)]
-    optimizer: Literal["adam", "adamw", "sgd"]
+    optimizer: str
     learning_rate: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
     schedule: Literal["plateau", "cosine"]
     warmup_epochs: NonNegativeFloat
-    momentum: Dropout
     weight_decay: Share
     label_smoothing: Dropout
     ema_momentum: Dropout
@@ -60,11 +62,7 @@ class TrainParams(Section):
         return self
 
     @model_validator(mode="after")
-    def _keys_fit_optimizer(self) -> Self:
-        if self.optimizer == "adam" and self.weight_decay:
-            raise ValueError(
-                f"weight_decay is {self.weight_decay}, but optimizer adam has none; use adamw or 0.0"
-            )
+    def _keys_fit_epochs(self) -> Self:
         if self.schedule == "cosine" and self.warmup_epochs >= self.epochs:
             raise ValueError(
                 f"warmup_epochs is {self.warmup_epochs:g}, expected less than epochs ({self.epochs}); "
@@ -77,3 +75,8 @@ class TrainParams(Section):
                 f"({self.epochs}); order them or raise epochs"
             )
         return self
+
+    @property
+    def optimizer_options(self) -> Any:
+        """The keys that the optimizer reads."""
+        return self.options(registry(self.packages[0]).get(self.optimizer).options)

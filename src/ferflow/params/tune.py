@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from ferflow.params.entries import OpenSection
 from ferflow.params.section import Section
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -69,13 +70,15 @@ class Applied(Section):
     value: Number
 
 
-class TuneParams(Section):
+class TuneParams(OpenSection):
     """What a sweep searches, how it chooses, when it stops a trial, and its budget."""
+
+    packages: ClassVar = ("ferflow.tuning.samplers",)
 
     trials: Annotated[int, Field(ge=1, le=100_000)]
     timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
     jobs: Annotated[int, Field(ge=1, le=1024)]
-    sampler: Literal["tpe", "random"]
+    sampler: str
     pruner: Literal["successive_halving", "hyperband", "median", "none"]
     pruner_epochs: Annotated[int, Field(ge=1, le=10_000)]
     pruner_factor: Annotated[int, Field(ge=2, le=100)]

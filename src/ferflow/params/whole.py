@@ -34,8 +34,8 @@ class Params(Section):
     split: SplitParams
     model: SerializeAsAny[ModelParams]
     augment: SerializeAsAny[AugmentParams]
-    train: TrainParams
+    train: SerializeAsAny[TrainParams]
     evaluate: EvaluateParams
     registry: RegistryParams
     export: ExportParams
-    tune: TuneParams
+    tune: SerializeAsAny[TuneParams]

@@ -15,7 +15,7 @@ from ferflow import heavy
 from ferflow.errors import TuningError
 from ferflow.locks import Lock, is_held
 from ferflow.params import Params
-from ferflow.params.tune import TuneParams
+from ferflow.tuning import samplers
 from ferflow.tuning import trials as attributes
 from ferflow.tuning.space import SECTIONS, Space
 from ferflow.tuning.storage import Store, quiet
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     import optuna
     from optuna import Study, Trial
     from optuna.trial import FrozenTrial
-
-_STARTUP_TRIALS = 6  # Drawn at random before TPE begins to learn.
 
 
 @dataclass(frozen=True)
@@ -130,7 +128,8 @@ def claim(
         if begun >= budget.trials or budget.is_reached(best.value if best else None):
             return None
         number = waiting[0] if waiting else len(trials)
-        study.sampler = _sampler(params.tune, seed=_seed(params.seed, number))
+        sampler = samplers.REGISTRY.get(params.tune.sampler)
+        study.sampler = sampler.make(params.tune.options(sampler.options), _seed(params.seed, number))
         trial = study.ask(space.distributions())
         trial.set_user_attr("worker", worker.name)
         trial.set_user_attr("ended", attributes.DIED)
@@ -249,12 +248,6 @@ def _seed(seed: int, number: int) -> int:
     """Another seed for each trial, so that a resumed sweep draws what an unbroken one draws."""
     digest = hashlib.sha256(f"{seed} {number}".encode()).digest()
     return int.from_bytes(digest[:4], "big")
-
-
-def _sampler(tune: TuneParams, *, seed: int) -> optuna.samplers.BaseSampler:
-    if tune.sampler == "random":
-        return heavy.optuna.samplers.RandomSampler(seed=seed)
-    return heavy.optuna.samplers.TPESampler(seed=seed, n_startup_trials=_STARTUP_TRIALS)
 
 
 def _pruner(params: Params) -> optuna.pruners.BasePruner:
