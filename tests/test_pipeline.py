@@ -179,7 +179,7 @@ def test_the_champion_gives_the_probabilities_of_the_evaluation(finished: Path, 
 
 @pytest.mark.slow
 def test_metrics_and_plots_are_known_to_dvc(finished: Path):
-    assert "leak_free.accuracy" in _run(finished, "dvc", "metrics", "show")
+    assert "accuracy_leak_free" in _run(finished, "dvc", "metrics", "show")
     _run(finished, "dvc", "plots", "show", "--out", "plots_page")
     assert (finished / "plots_page" / "index.html").stat().st_size > 0
 

@@ -144,7 +144,7 @@ def test_a_trial_that_fails_says_why_and_the_sweep_goes_on(tmp_path):
     assert reasons[2] == {"memory is exhausted; lower train.batch_size or model.image_size"}
     assert all(text.startswith("ValueError: a library's error (see ") for text in reasons[3])
     assert reasons[4] == {"interrupted: its process was ended by SIGKILL: out of memory, or by hand"}
-    assert reasons[5] == {"the validation accuracy is nan"}
+    assert reasons[5] == {"the validation accuracy is nan; take high rates out of tune.space"}
     assert summary.tally.ended == 16
     assert summary.best_params == {"model.dense_units": 0}
     killed = [trial for trial in study.trials if trial.params["model.dense_units"] == 4]
