@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from ferflow.data.subsets import LabelledImages
 from ferflow.files import atomic_file
 from ferflow.params import Params
+from ferflow.params.evaluate import NUM_VIEWS
 from ferflow.progress import say
 
 _WARMUP_EPOCHS = 4.0
 _PART_BYTES = 15_000_000
 _SCORED_AT_ONCE = 128
-NUM_VIEWS = 12
+_NUM_VIEWS = NUM_VIEWS["whole_and_ten_crop"]
 
 
 class DeadlineError(Exception):
@@ -180,11 +181,11 @@ def twelve_views(network: Any, images: NDArray[np.uint8]) -> NDArray[np.float64]
         """(12 N, 7) as (N, 84)."""
 
         def call(self, values: Any) -> Any:
-            views = keras.ops.reshape(values, (NUM_VIEWS, -1, 7))
-            return keras.ops.reshape(keras.ops.transpose(views, (1, 0, 2)), (-1, NUM_VIEWS * 7))
+            views = keras.ops.reshape(values, (_NUM_VIEWS, -1, 7))
+            return keras.ops.reshape(keras.ops.transpose(views, (1, 0, 2)), (-1, _NUM_VIEWS * 7))
 
         def compute_output_shape(self, _: Any) -> Any:
-            return (None, NUM_VIEWS * 7)
+            return (None, _NUM_VIEWS * 7)
 
     inputs = keras.Input(network.input_shape[1:])
     stacked = keras.layers.Concatenate(axis=0)([Views("flip")(inputs), Views("ten_crop")(inputs)])
@@ -195,7 +196,7 @@ def twelve_views(network: Any, images: NDArray[np.uint8]) -> NDArray[np.float64]
         batch = np.zeros((_SCORED_AT_ONCE, *images.shape[1:], 1), np.uint8)
         batch[: len(part), ..., 0] = part
         found.append(np.asarray(model.predict_on_batch(batch), np.float64)[: len(part)])
-    return np.concatenate(found).reshape(len(images), NUM_VIEWS, 7).transpose(1, 0, 2)
+    return np.concatenate(found).reshape(len(images), _NUM_VIEWS, 7).transpose(1, 0, 2)
 
 
 def means_of(views: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:

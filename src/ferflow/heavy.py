@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import av as av
     import cleanlab as cleanlab
-    import cv2 as cv2
     import jax as jax
     import jinja2 as jinja2
     import kagglehub as kagglehub
@@ -34,7 +33,6 @@ _MODULES = {
     # Parts that `import` of their package does not load.
     "av": ("av",),
     "cleanlab": ("cleanlab.filter", "cleanlab.rank"),
-    "cv2": ("cv2",),
     "jax": ("jax",),
     "jinja2": ("jinja2",),
     "kagglehub": ("kagglehub.exceptions",),

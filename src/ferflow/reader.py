@@ -25,6 +25,7 @@ from ferflow.params import EvaluateParams
 from ferflow.progress import track
 from ferflow.serving.answering import choose_model
 from ferflow.serving.crop import cut_face
+from ferflow.serving.defaults import MIN_SCORE
 from ferflow.serving.export_folder import Description
 from ferflow.serving.finder import Finder, Found, HaarFinder, YuNetFinder, open_finder
 from ferflow.serving.network import Network
@@ -33,7 +34,6 @@ from ferflow.stages.results import DECIMALS, predict
 # (N, 48, 48) uint8 faces and what to call the work, None for silence, to (N, 7) float64 probabilities.
 Read = Callable[[Images, str | None], NDArray[np.float64]]
 
-_MIN_SCORE = 0.6
 _AT_ONCE = 256
 
 
@@ -116,7 +116,7 @@ def exported_reader(folder: Path | None, *, detector: Path | None = None) -> Rea
         temperature=found.temperature,
         read=_read_by(network),
         open_run=lambda: Run(network.predict, network.maps),
-        open_finder=lambda: open_finder(model.folder, found, min_score=_MIN_SCORE, detector=detector),
+        open_finder=lambda: open_finder(model.folder, found, min_score=MIN_SCORE, detector=detector),
     )
 
 
@@ -181,8 +181,8 @@ def _read_by(network: Network) -> Read:
 def _pipeline_finder(detector: Path | None) -> Finder:
     if detector is not None:
         model = choose_model(paths.BUILT_IN)
-        return open_finder(model.folder, model.description, min_score=_MIN_SCORE, detector=detector)
+        return open_finder(model.folder, model.description, min_score=MIN_SCORE, detector=detector)
     path = paths.RAW / "detector.onnx"
     if path.is_file():
-        return YuNetFinder(path.read_bytes(), path=path, min_score=_MIN_SCORE)
-    return HaarFinder(min_score=_MIN_SCORE)
+        return YuNetFinder(path.read_bytes(), path=path, min_score=MIN_SCORE)
+    return HaarFinder(min_score=MIN_SCORE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from ferflow.labels import EMOTIONS, IMAGE_SIZE
 from ferflow.model.calibration import Confidence, calibrated
 from ferflow.model.metrics import confusion_matrix, score, score_classes
 from ferflow.reporting.page import Results
+from ferflow.reporting.plot_folder import write_plot_folder
 
 
 class Scored(NamedTuple):
@@ -61,3 +63,17 @@ def make_scored(*, num_images: int = 350, seed: int = 0, classes=range(7), num_l
 @pytest.fixture(scope="session")
 def scored() -> Scored:
     return make_scored()
+
+
+def write_plots(folder: Path, scored: Scored, *, is_comparable: bool) -> None:
+    """The pictures and tables beside a report."""
+    write_plot_folder(
+        folder / "plots",
+        scored.results,
+        images=scored.images,
+        labels=scored.labels,
+        probabilities=scored.probabilities,
+        leaked=scored.leaked,
+        calibration_bins=15,
+        is_comparable=is_comparable,
+    )

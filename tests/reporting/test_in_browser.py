@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ferflow.reporting.page import write_page
-from ferflow.reporting.plot_folder import write_plot_folder
+from tests.reporting.conftest import write_plots
 from tests.serving.browser import opened
 
 pytestmark = pytest.mark.slow
@@ -14,16 +14,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def address(scored, sample_params, tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
-    write_plot_folder(
-        folder / "plots",
-        scored.results,
-        images=scored.images,
-        labels=scored.labels,
-        probabilities=scored.probabilities,
-        leaked=scored.leaked,
-        calibration_bins=15,
-        is_comparable=False,
-    )
+    write_plots(folder, scored, is_comparable=False)
     write_page(folder / "report.html", scored.results, params=sample_params.evaluate, reports_dir=folder)
     return (folder / "report.html").as_uri()
 

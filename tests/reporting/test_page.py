@@ -13,8 +13,7 @@ from ferflow.errors import DataError
 from ferflow.model import paper
 from ferflow.model.second_yardstick import SecondYardstick, VoteScores
 from ferflow.reporting.page import write_page
-from ferflow.reporting.plot_folder import write_plot_folder
-from tests.reporting.conftest import make_scored
+from tests.reporting.conftest import make_scored, write_plots
 
 _VOID = {"meta", "img", "source", "link", "br", "hr", "input"}
 
@@ -77,16 +76,7 @@ def _images(factor: float = 1.0):
 
 
 def test_page_needs_nothing_from_outside(scored, read_page, tmp_path):
-    write_plot_folder(
-        tmp_path / "plots",
-        scored.results,
-        images=scored.images,
-        labels=scored.labels,
-        probabilities=scored.probabilities,
-        leaked=scored.leaked,
-        calibration_bins=15,
-        is_comparable=True,
-    )
+    write_plots(tmp_path, scored, is_comparable=True)
     page = read_page(scored.results)
 
     assert len(page.images) == 6

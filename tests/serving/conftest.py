@@ -9,7 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from onnx import TensorProto, checker, helper, numpy_helper
+from typer.testing import CliRunner, Result
 
+from ferflow.cli.app import app
+from ferflow.errors import FerflowError
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
 
 # The network looks at the mean of each of 3x3 tiles; each emotion likes and dislikes some of them.
@@ -94,3 +97,16 @@ def export_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "model_card.md").write_text("# ferflow 3\n\nA tiny network for tests.\n", encoding="utf-8")
     describe(folder)
     return folder
+
+
+@pytest.fixture
+def predict(export_folder):
+    """Runs `ferflow predict` with the tiny network."""
+
+    def run(*arguments: object) -> Result:
+        result = CliRunner().invoke(app, ["predict", "--export", str(export_folder), *map(str, arguments)])
+        if isinstance(result.exception, FerflowError):
+            raise result.exception
+        return result
+
+    return run

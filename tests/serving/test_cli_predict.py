@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from ferflow.cli.app import app
 from ferflow.cli.predict import predict as predict_command
 from ferflow.data.decoding import pictures
-from ferflow.errors import FerflowError, ModelError, OutputError, SourceError
+from ferflow.errors import ModelError, OutputError, SourceError
 from ferflow.labels import EMOTIONS
 from ferflow.serving.predictor import MIN_SCORE
 from tests.serving.conftest import expected_probabilities
@@ -23,21 +23,6 @@ from tests.serving.test_shots import write_video
 from tests.source_files import encoded
 
 _TWO = [(40, 60, 144), (280, 150, 144)]
-
-
-@pytest.fixture
-def predict(export_folder):
-    """Runs the command with the tiny network."""
-
-    def run(*arguments: object) -> Result:
-        result = CliRunner().invoke(
-            app, ["predict", "--export", str(export_folder), *map(str, arguments)], catch_exceptions=True
-        )
-        if isinstance(result.exception, FerflowError):
-            raise result.exception
-        return result
-
-    return run
 
 
 @pytest.fixture

@@ -7,25 +7,12 @@ import io
 import json
 
 import pytest
-from typer.testing import CliRunner
 
-from ferflow.cli.app import app
-from ferflow.errors import FerflowError, OutputError, SourceError
+from ferflow.errors import OutputError, SourceError
 from ferflow.labels import EMOTIONS
 from tests.serving.pictures import photo_of, write_photo
 
 _TWO = [(40, 60, 144), (280, 150, 144)]
-
-
-@pytest.fixture
-def predict(export_folder):
-    def run(*arguments: object):
-        result = CliRunner().invoke(app, ["predict", "--export", str(export_folder), *map(str, arguments)])
-        if isinstance(result.exception, FerflowError):
-            raise result.exception
-        return result
-
-    return run
 
 
 @pytest.fixture

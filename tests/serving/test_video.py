@@ -9,10 +9,8 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from ferflow.cli.app import app
-from ferflow.errors import FerflowError, OutputError, SourceError
+from ferflow.errors import OutputError, SourceError
 from ferflow.labels import EMOTIONS
 from ferflow.serving import clip
 from ferflow.serving.clip import writing
@@ -31,11 +29,9 @@ def video(tmp_path_factory):
 
 
 @pytest.fixture
-def predict(export_folder):
+def predict(predict):
     def run(*arguments: object):
-        result = CliRunner().invoke(app, ["predict", "--export", str(export_folder), *map(str, arguments)])
-        if isinstance(result.exception, FerflowError):
-            raise result.exception
+        result = predict(*arguments)
         assert result.exit_code == 0, result.output
         return result
 

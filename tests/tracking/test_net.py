@@ -121,7 +121,7 @@ _PLACES = [
 
 @pytest.mark.parametrize(("owner", "name"), _PLACES, ids=[name for _, name in _PLACES])
 def test_a_stage_ends_well_whatever_is_raised_anywhere(
-    owner, name, embedded: Path, sample_params: Params, monkeypatch
+    owner, name, embedded: Path, sample_params: Params, monkeypatch, capsys
 ):
     errors = [
         SystemExit(3),
@@ -141,6 +141,9 @@ def test_a_stage_ends_well_whatever_is_raised_anywhere(
             scoring.record_evaluation(embedded, sample_params)
             sweep = sweep_runs.SweepRun("s", "t", "d", {}, {}, {}, embedded)
             sweep_runs.track_sweep(embedded, sweep, [])
+        told = capsys.readouterr().err
+        assert told, error  # that something was not tracked
+        assert "Traceback" not in told
         shutil.rmtree(embedded / ".ferflow", ignore_errors=True)
 
 

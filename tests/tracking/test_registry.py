@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 
 from ferflow.cli.app import app
 from ferflow.errors import TrackingError
-from ferflow.model.views import NUM_VIEWS as VIEWS_OF_THE_NETWORK
 from ferflow.tracking import names, tracked_run
 from ferflow.tracking.registry import aliases, registry
 from ferflow.tracking.registry.aliases import rollback, version_table, versions
@@ -112,7 +111,6 @@ def test_answering_ten_times_costs_ten_times_as_much(client, store):
 
     assert not registration.is_champion
     assert tags_of(client, "2")["gate.cost"] == "42373920"
-    assert tracked_run.NUM_VIEWS == VIEWS_OF_THE_NETWORK
 
 
 def test_a_run_that_is_registered_twice_is_one_version(client, store):

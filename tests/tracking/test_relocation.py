@@ -58,7 +58,7 @@ def _places(root: Path) -> set[str]:
     return found
 
 
-def _use(root: Path, monkeypatch, capsys) -> None:
+def _assert_all_works(root: Path, monkeypatch, capsys) -> None:
     """Everything that is done with a store, in the project's folder."""
     monkeypatch.chdir(root)
     client = store.client(Path())
@@ -96,7 +96,7 @@ def test_a_moved_project_works_at_its_new_place(
     target = tmp_path / name
     target.parent.mkdir(parents=True, exist_ok=True)
     project.rename(target)
-    _use(target, monkeypatch, capsys)
+    _assert_all_works(target, monkeypatch, capsys)
     assert not project.exists()
 
 
@@ -106,9 +106,9 @@ def test_a_copy_writes_to_itself_and_leaves_the_original_alone(
     before = _everything_below(project)
     copy = tmp_path / "copy"
     shutil.copytree(project, copy)
-    _use(copy, monkeypatch, capsys)
+    _assert_all_works(copy, monkeypatch, capsys)
     assert _everything_below(project) == before
-    _use(project, monkeypatch, capsys)
+    _assert_all_works(project, monkeypatch, capsys)
 
 
 @pytest.mark.slow
@@ -117,7 +117,7 @@ def test_a_project_that_came_back_works_again(project: Path, tmp_path: Path, mon
     project.rename(away)
     store.client(away)
     away.rename(project)
-    _use(project, monkeypatch, capsys)
+    _assert_all_works(project, monkeypatch, capsys)
 
 
 def test_a_store_of_an_earlier_version_is_noticed_by_the_names_of_its_folders(
@@ -129,7 +129,7 @@ def test_a_store_of_an_earlier_version_is_noticed_by_the_names_of_its_folders(
     sent.write_text(sent.read_text().replace('"mlruns/mlflow.db ', f'"sqlite:///{project}/mlruns/mlflow.db '))
     target = tmp_path / "moved"
     project.rename(target)
-    _use(target, monkeypatch, capsys)
+    _assert_all_works(target, monkeypatch, capsys)
 
 
 def test_artifacts_that_another_checkout_keeps_for_a_shared_database_stay_there(

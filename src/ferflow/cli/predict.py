@@ -31,6 +31,7 @@ from ferflow.cli.predict_options import (
     WebcamOption,
     WholeOption,
 )
+from ferflow.serving.defaults import MAX_PIXELS, MIN_SCORE
 
 commands = typer.Typer()
 
@@ -53,12 +54,12 @@ def predict(
     every: EveryOption = "10",
     smooth: SmoothOption = 0.5,
     webcam: WebcamOption = None,
-    min_score: MinScoreOption = 0.6,
+    min_score: MinScoreOption = MIN_SCORE,
     device: DeviceOption = "auto",
     quiet: QuietOption = False,
     detector: DetectorOption = None,
     trusted: TrustedOption = False,
-    max_pixels: MaxPixelsOption = 200_000_000,
+    max_pixels: MaxPixelsOption = MAX_PIXELS,
 ) -> None:
     """Find the faces in pictures and say what they show.
 

@@ -8,6 +8,7 @@ import typer
 
 from ferflow import workflows
 from ferflow.cli.model_options import DetectorOption, DeviceOption, ExportOption, Int8Option
+from ferflow.serving.defaults import MAX_PIXELS
 from ferflow.serving.limits import Limits
 
 commands = typer.Typer()
@@ -57,7 +58,7 @@ def serve(
     int8: Int8Option = False,
     workers: WorkersOption = None,
     max_bytes: BytesOption = 16_000_000,
-    max_pixels: PixelsOption = 200_000_000,
+    max_pixels: PixelsOption = MAX_PIXELS,
     max_faces: FacesOption = 50,
     max_waiting: WaitingOption = 16,
     seconds: SecondsOption = 30.0,

@@ -16,6 +16,7 @@ from ferflow.data.store import Column, read_csv
 from ferflow.errors import DataError
 from ferflow.insight.images import HeldOut, joined, load_rows, read_manifest
 from ferflow.labels import EMOTIONS
+from ferflow.model.statistics import worst_sum
 from ferflow.params import EvaluateParams
 from ferflow.progress import say
 from ferflow.stages.evaluate import load_test
@@ -24,7 +25,6 @@ from ferflow.stages.results import predict
 # Predictions belong to a model if so many of them, computed again, come out this close.
 _NUM_CHECKED = 32
 _TOLERANCE = 1e-3
-_SUM_TOLERANCE = 0.01
 
 
 def held_out_images(
@@ -88,12 +88,10 @@ def _read_probabilities(path: Path, files: Column, labels: NDArray[np.uint8]) ->
         raise DataError(
             f"{path}: a probability is no number ({error}); run 'ferflow evaluate' again"
         ) from None
-    sums = probabilities.sum(axis=1)
-    wrong = np.flatnonzero(~(np.abs(sums - 1) <= _SUM_TOLERANCE))  # NaN is wrong as well
-    if len(wrong):
-        name, total = str(files[wrong[0]]), sums[wrong[0]]
+    if (worst := worst_sum(probabilities)) is not None:
+        row, total = worst
         raise DataError(
-            f"{path}: the probabilities of {name!r} add up to {total:g}, expected 1; "
+            f"{path}: the probabilities of {str(files[row])!r} add up to {total:g}, expected 1; "
             "run 'ferflow evaluate' again"
         )
     return probabilities

@@ -21,7 +21,8 @@ from ferflow.errors import ModelError
 from ferflow.explain.gradcam import explained
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
 from ferflow.model.backend import load_keras
-from ferflow.model.views import NUM_VIEWS, MeanOverViews, Views
+from ferflow.model.views import MeanOverViews, Views
+from ferflow.params.evaluate import NUM_VIEWS
 
 keras = load_keras()
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from ferflow.errors import ModelError
 from ferflow.labels import EMOTIONS
 from ferflow.model.backend import num_devices, use_xla
-from ferflow.model.views import NUM_VIEWS, averaged_over_views
+from ferflow.model.statistics import worst_sum
+from ferflow.model.views import averaged_over_views
+from ferflow.params.evaluate import NUM_VIEWS
 from ferflow.progress import track
-
-_SUM_TOLERANCE = 0.01
 
 
 def predict_probabilities(
@@ -63,11 +63,9 @@ def check_probabilities(probabilities: NDArray[np.float64]) -> None:
     Raises:
         ModelError: A row does not add up to 1.
     """
-    sums = probabilities.sum(axis=1)
-    if not np.all(np.abs(sums - 1) <= _SUM_TOLERANCE):  # NaN fails as well
-        worst = float(sums[np.argmax(np.abs(sums - 1))])
+    if (worst := worst_sum(probabilities)) is not None:
         raise ModelError(
-            f"the model's outputs for one image add up to {worst:g}, expected 1; use a model that ends in "
+            f"the model's outputs for one image add up to {worst[1]:g}, expected 1; use a model that ends in "
             "a softmax and whose weights are finite, such as one that 'ferflow train' wrote"
         )
 

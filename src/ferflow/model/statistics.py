@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
+_SUM_TOLERANCE = 0.01
+
 
 def wilson_interval(
     num_right: ArrayLike, num_all: ArrayLike, *, confidence_level: float
@@ -42,3 +44,17 @@ def holm(p_values: Sequence[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
         adjusted[index] = highest
     return [float(value) for value in adjusted]
+
+
+def worst_sum(probabilities: NDArray[np.float64]) -> tuple[int, float] | None:
+    """The row that is farthest from adding up to 1, and its sum; None where all of them do, but for rounding.
+
+    Args:
+        probabilities: (N, classes); a row that holds NaN adds up to NaN, which is farthest.
+    """
+    sums = probabilities.sum(axis=1)
+    distances = np.abs(sums - 1)
+    if np.all(distances <= _SUM_TOLERANCE):
+        return None
+    row = int(np.argmax(distances))
+    return row, float(sums[row])

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from ferflow.model.backend import load_keras
+from ferflow.params.evaluate import NUM_VIEWS
 
 keras = load_keras()
 
 # Side of a crop of ten-crop, in pixels of 48; as much zoom as training with `augment.zoom` 0.1 shows.
 _CROP = 44
-
-NUM_VIEWS = {"none": 1, "flip": 2, "ten_crop": 10, "whole_and_ten_crop": 12}
 
 
 class Views(keras.layers.Layer):  # type: ignore[misc, name-defined]

@@ -8,6 +8,9 @@ from pydantic import Field
 
 from ferflow.params.section import Section
 
+# What `test_time_augmentation` can name, and how many passes through the network an answer takes with it.
+NUM_VIEWS = {"none": 1, "flip": 2, "ten_crop": 10, "whole_and_ten_crop": 12}
+
 
 class EvaluateParams(Section):
     """How the test subset is scored."""

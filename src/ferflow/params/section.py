@@ -27,7 +27,6 @@ PathText = Annotated[str, AfterValidator(_in_full)]
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Dropout = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
-PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 PositiveInt = Annotated[int, Field(ge=1)]
 NonNegativeInt = Annotated[int, Field(ge=0)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ferflow.serving.predictor import MAX_PIXELS
+from ferflow.serving.defaults import MAX_PIXELS
 
 MAX_BYTES = 16_000_000
 

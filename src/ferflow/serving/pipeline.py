@@ -11,18 +11,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import cv2
-
+from ferflow.data.opencv_threads import single_threaded_opencv
 from ferflow.errors import BadImageError
 from ferflow.machine import usable_cores
+from ferflow.serving.defaults import MAX_PIXELS
 from ferflow.serving.frames import Every
 from ferflow.serving.incoming import brought_here
-from ferflow.serving.predictor import MAX_PIXELS, Face, Predictor, Prepared
+from ferflow.serving.predictor import Face, Predictor, Prepared
 from ferflow.serving.shots import Shot, Source, read_frames, read_picture, read_webcam
 
 # Pictures and faces of a batch, the first that is reached; the first picture is answered by itself.
@@ -186,7 +185,7 @@ def _in_order(
         yield from map(work, items)
         return
     waiting: deque[Future[Result]] = deque()
-    with _one_thread_each():
+    with single_threaded_opencv():
         pool = ThreadPoolExecutor(threads, thread_name_prefix="prepare")
         try:
             for item in items:
@@ -197,14 +196,3 @@ def _in_order(
                 yield waiting.popleft().result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """OpenCV's own threads would only contend with ours."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)

@@ -21,6 +21,7 @@ from ferflow.explain.heatmap import Run, heatmaps
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
 from ferflow.serving.answering import choose_model
 from ferflow.serving.crop import Box, cut_face
+from ferflow.serving.defaults import MAX_PIXELS, MIN_SCORE
 from ferflow.serving.devices import Device
 from ferflow.serving.export_folder import Description, Precision
 from ferflow.serving.finder import FinderPool, Found, finder_maker
@@ -31,8 +32,6 @@ Picture = str | Path | bytes | pictures.Picture | NDArray[np.uint8]
 # A face whose box is smaller than this, in pixels of the photo, is answered but marked: FER-2013's faces
 # reduced to 24 px and enlarged again are read 9 points worse than at 48 px, at 20 px 17 points.
 TINY = 24
-MIN_SCORE = 0.6
-MAX_PIXELS = 200_000_000
 MAX_BYTES = 200_000_000
 _LEAST_PROBABILITY = 1e-12
 

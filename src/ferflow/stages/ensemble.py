@@ -23,10 +23,10 @@ from ferflow.data.subsets import load_subset
 from ferflow.errors import DataError, ModelError
 from ferflow.files import sha256_of, write_json
 from ferflow.labels import EMOTIONS
+from ferflow.model.state import HISTORY_COLUMNS
+from ferflow.model.statistics import worst_sum
 from ferflow.params import Params
-
-_SUM_TOLERANCE = 0.01
-_HISTORY = ("epoch", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy")
+from ferflow.stages.train import TrainReport
 
 
 @dataclass(frozen=True)
@@ -64,33 +64,16 @@ class Member:
 
 
 @dataclass(frozen=True)
-class EnsembleReport:
+class EnsembleReport(TrainReport):
     """What an ensemble is; saved as `reports/train.json`, in whose place it is.
 
+    Nothing was fitted: `num_training`, `epochs_run` and `best_epoch` are 0. `run` is the fingerprint of the
+    members, `val_accuracy` that of the mean by the views of `evaluate`, and `params` has their number.
+
     Attributes:
-        run: Fingerprint of the members.
-        backend: Keras, its backend and their versions.
-        num_training: 0: nothing was fitted.
-        num_validation: Images that the members and the mean were scored on.
-        parameters: Numbers of parameters: total, trainable, frozen.
-        epochs_run: 0.
-        best_epoch: 0.
-        val_accuracy: The validation accuracy of the mean, by the views of `evaluate`.
-        model_sha256: The SHA-256 of the saved network.
-        params: The number of members.
         members: The networks.
     """
 
-    run: str
-    backend: str
-    num_training: int
-    num_validation: int
-    parameters: dict[str, int]
-    epochs_run: int
-    best_epoch: int
-    val_accuracy: float
-    model_sha256: str
-    params: dict[str, object]
     members: list[Member]
 
 
@@ -181,7 +164,7 @@ def write_ensemble(
         members=members,
     )
     # Instead of those of a training that was here before; a mean has no epochs.
-    write_csv(reports_dir / "history.csv", dict.fromkeys(_HISTORY, ()))
+    write_csv(reports_dir / "history.csv", dict.fromkeys(HISTORY_COLUMNS, ()))
     (reports_dir / "history.png").unlink(missing_ok=True)
     write_json(reports_dir / "train.json", asdict(report))
     return report
@@ -220,8 +203,6 @@ def _read_stored(path: Path, view: str, number: int) -> NDArray[np.float64]:
             "and the test images of this split; use probabilities of the same split"
         )
     probabilities = np.asarray(stored, np.float64)
-    sums = probabilities.sum(axis=1)
-    if not np.all(np.abs(sums - 1) <= _SUM_TOLERANCE):
-        worst = float(sums[np.argmax(np.abs(sums - 1))])
-        raise DataError(f"{path}: a row of {view} adds up to {worst:g}, expected 1; write the file again")
+    if (worst := worst_sum(probabilities)) is not None:
+        raise DataError(f"{path}: a row of {view} adds up to {worst[1]:g}, expected 1; write the file again")
     return probabilities

@@ -14,7 +14,6 @@ REPORTS = "reports"
 PREDICTIONS = "reports/predictions.csv"
 METRICS = "reports/metrics.json"
 HISTORY = "reports/history.csv"
-REPORT_PAGE = "reports/report.html"
 
 # Tags of a run.
 TAG_COMMIT = "git.commit"

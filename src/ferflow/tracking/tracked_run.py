@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ferflow.errors import TrackingError
+from ferflow.params.evaluate import NUM_VIEWS
 from ferflow.tracking import names
 from ferflow.tracking.comparison.paired import Predictions, read_predictions
 from ferflow.tracking.store import shown, store_errors
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 FINISHED = "FINISHED"
-
-# Times the network answers for one image, by `evaluate.test_time_augmentation`.
-NUM_VIEWS = {"none": 1, "flip": 2, "ten_crop": 10, "whole_and_ten_crop": 12}
 
 _SHORTEST_PREFIX = 4
 _HEX = re.compile(r"[0-9a-f]+")

@@ -23,7 +23,7 @@ from ferflow.params import EvaluateParams, Params
 from ferflow.params.scoring import scoring_params as scoring_params
 from ferflow.progress import say
 from ferflow.reader import Reader, choose_reader, cut_faces
-from ferflow.serving.predictor import MAX_PIXELS
+from ferflow.serving.defaults import MAX_PIXELS
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from ferflow.data.decoding.decode_box import DecodeBox
 from ferflow.errors import OutputError, SourceError
 from ferflow.machine import usable_cores
 from ferflow.progress import say, track
+from ferflow.serving.defaults import MAX_PIXELS, MIN_SCORE
 from ferflow.serving.devices import Device
 from ferflow.serving.frames import Every, parse_every
 from ferflow.serving.grouping import parse_grouping
@@ -53,11 +54,11 @@ class Reading:
     whole: bool = False
     animated: bool = False
     every: str = "10"
-    min_score: float = 0.6
+    min_score: float = MIN_SCORE
     device: Device = "auto"
     detector: Path | None = None
     trusted: bool = False
-    max_pixels: int = 200_000_000
+    max_pixels: int = MAX_PIXELS
 
 
 @dataclass(frozen=True)
@@ -272,12 +273,8 @@ class _Run:
         if self._num_skipped:
             counts += f", {_counted(self._num_skipped, 'file')} not readable as a picture"
         say(counts)
-        places = (
-            ("answers", output),
-            ("annotated", self._wishes.annotate),
-            ("timelines", self._wishes.timeline),
-        )
-        for name, place in places:
+        places = {"answers": output, "annotated": self._wishes.annotate, "timelines": self._wishes.timeline}
+        for name, place in places.items():
             if place is not None:
                 say(f"{name}: {place}")
 

@@ -9,9 +9,8 @@ reaches the accepting score.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -23,6 +22,7 @@ import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 
+from ferflow.data.opencv_threads import single_threaded_opencv
 from ferflow.data.store import Images
 from ferflow.errors import DetectorError
 from ferflow.labels import IMAGE_SIZE
@@ -182,7 +182,7 @@ def score_faces(images: Images, detector: FaceDetector, *, accept_score: float, 
     """
     scores = np.zeros(len(images))
     undecided = np.flatnonzero(~is_constant(images))
-    with _single_threaded_opencv(), ThreadPoolExecutor(workers) as pool:
+    with single_threaded_opencv(), ThreadPoolExecutor(workers) as pool:
         for number in range(detector.num_looks):
             chunks = np.array_split(undecided, -(-len(undecided) // _CHUNK_IMAGES) or 1)
             seen = chain.from_iterable(pool.map(partial(_look_at, images, detector, number), chunks))
@@ -212,14 +212,3 @@ def _prepare(image: NDArray[np.uint8], look: YuNetLook) -> MatLike:
     margins = (look.margin,) * 4
     framed = cv2.copyMakeBorder(enlarged, *margins, borderType=cv2.BORDER_CONSTANT, value=0)
     return cv2.cvtColor(framed, cv2.COLOR_GRAY2BGR)
-
-
-@contextmanager
-def _single_threaded_opencv() -> Iterator[None]:
-    """Keep OpenCV from threads of its own while ours share the work; they would fight for the cores."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
