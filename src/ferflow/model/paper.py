@@ -9,6 +9,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+# The report's page names it.
+CITATION = (
+    "Malik, Ayoubi, Alsuedani: Deep Learning for Facial Emotion Recognition on the FER-2013 Dataset "
+    "using the ResNet50v2 Model. OMUJEST 5(2), 2025"
+)
+
 
 class ClassCounts(NamedTuple):
     """Numbers of images of one class in the published folders."""
