@@ -215,7 +215,7 @@ def whole_epochs(
     with CheckpointWriter(CheckpointStore(folder / "probe", "probe")) as writer:
         for epoch in range(4):
             started = time.perf_counter()
-            row = fit_epoch(trainer, epochs, params=params, epoch=epoch, progress=progress)
+            row = fit_epoch(epochs, params=params, epoch=epoch, progress=progress)
             if state.advance({"epoch": epoch + 1, **row, **validate_epoch(epochs, validation)}):
                 best = variables_to_arrays("best", network.weights)
             save_epoch(state, trainer, best, writer)

@@ -131,9 +131,9 @@ def train_by_time(
     began = time.time()
     fit_epoch = stage.fit_epoch
 
-    def fit_with_rate(trainer: Any, *arguments: Any, epoch: int, **options: Any) -> dict[str, float]:
-        trainer.optimizer.learning_rate = schedule.rate(epoch)
-        return fit_epoch(trainer, *arguments, epoch=epoch, **options)
+    def fit_with_rate(epochs: Any, *, epoch: int, **options: Any) -> dict[str, float]:
+        epochs.optimizer.learning_rate = schedule.rate(epoch)
+        return fit_epoch(epochs, epoch=epoch, **options)
 
     set_up_process(params.seed, params.train.precision)
     network = build_network(params.model)

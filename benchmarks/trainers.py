@@ -78,7 +78,7 @@ def compare_with_bare_step(
     for turn in range(turns + 2):
         if turn % 2:
             bares[turn] = _time_bare(take_bare, steps)
-        fits[turn] = _time_fit(trainer, epochs, params, turn=turn) / steps
+        fits[turn] = _time_fit(epochs, params, turn=turn) / steps
         if not turn % 2:
             bares[turn] = _time_bare(take_bare, steps)
     (fit, _), (bare, _) = (np.median(times[2:], axis=0) for times in (fits, bares))
@@ -112,11 +112,11 @@ def _time_bare(take: Callable[[int], float], steps: int) -> NDArray[np.float64]:
     return (now() - started) / steps
 
 
-def _time_fit(trainer: Any, epochs: Epochs, params: Params, *, turn: int) -> NDArray[np.float64]:
+def _time_fit(epochs: Epochs, params: Params, *, turn: int) -> NDArray[np.float64]:
     """(2,) seconds of an epoch of `fit`, as `now` counts them."""
     progress = StepProgress(1)
     started = now()
-    fit_epoch(trainer, epochs, params=params, epoch=turn, progress=progress)
+    fit_epoch(epochs, params=params, epoch=turn, progress=progress)
     ended = now()
     progress.close()
     return ended - started

@@ -41,6 +41,24 @@ def test_a_call_of_many_steps_takes_the_steps_of_many_calls(tiny_params, bars, n
         np.testing.assert_allclose(left, right, atol=1e-3)
 
 
+@pytest.mark.parametrize("schedule", ["cosine", "plateau"])
+def test_the_rate_is_that_of_the_next_step(tiny_params, bars, schedule):
+    params = tiny_params.model_copy(
+        update={"train": tiny_params.train.model_copy(update={"schedule": schedule})}
+    )
+    network = build_network(params.model)
+    trainer = build_trainer(network, params, num_images=70)
+    epochs = build_epochs(trainer, network, LabelledImages(bars[0][:70], bars[1][:70]), params)
+    optimizer, rates = trainer.optimizer, []
+    for step in (0, 3, 7):
+        optimizer.iterations.assign(step)
+        if schedule == "plateau":
+            optimizer.learning_rate = 0.5**step
+        rates.append(epochs.learning_rate())
+        assert rates[-1] == float(optimizer.learning_rate)
+    assert len(set(rates)) == 3
+
+
 @pytest.mark.slow
 def test_images_that_exceed_the_device_come_in_blocks_to_the_same_weights(tiny_params, bars, monkeypatch):
     whole, *of_whole, _ = _fit(tiny_params, bars)

@@ -90,6 +90,10 @@ class Epochs:
                 start += taken
         return self._steps.end()
 
+    def learning_rate(self) -> float:
+        """The rate of the next step."""
+        return self._steps.learning_rate()
+
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Probabilities of the network by batches of the training's size.
 

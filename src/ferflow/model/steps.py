@@ -22,6 +22,9 @@ class CompiledSteps(Protocol):
     def place_rows(self, rows: NDArray[np.int32]) -> Any:
         """Put on the device which images each step takes, (S, batch size); returns their handle."""
 
+    def learning_rate(self) -> float:
+        """The rate of the next step."""
+
     def begin(self) -> None:
         """Start an epoch: the sums of loss and accuracy are zero."""
 

@@ -44,6 +44,7 @@ class JaxSteps:
         self._one_of = jax.jit(self._step_of, donate_argnums=0)
         self._some = jax.jit(self._loop, donate_argnums=0)
         self._whole = jax.jit(self._whole_loop, donate_argnums=0)
+        self._rate = jax.jit(self._learning_rate)
         self._predict_one = jax.jit(self._answer)
         self._predict_one_of = jax.jit(self._answer_of)
         self._predict_all = jax.jit(self._predict_batches)
@@ -59,6 +60,10 @@ class JaxSteps:
         if self._gathers_on_host:
             return rows
         return jax.device_put(rows.astype(np.int32), _placement(None, "batch"))
+
+    def learning_rate(self) -> float:
+        """See `CompiledSteps`; op by op, a schedule takes as long as three steps of a small network."""
+        return float(self._rate([variable.value for variable in self._trainer.optimizer.variables]))
 
     def begin(self) -> None:
         """See `CompiledSteps`."""
@@ -104,6 +109,11 @@ class JaxSteps:
                 self._predict_one_of(values, data[0], rows, np.int32(index)) for index in range(len(rows))
             ]
         return np.concatenate([np.asarray(batch, np.float64) for batch in found])
+
+    def _learning_rate(self, values: Any) -> Any:
+        optimizer = self._trainer.optimizer
+        with keras.StatelessScope(state_mapping=zip(optimizer.variables, values, strict=True)):
+            return keras.ops.convert_to_tensor(optimizer.learning_rate)
 
     def _step(self, state: Any, images: Any, targets: Any) -> Any:
         (trainable, others, optimizer), sums = state

@@ -37,6 +37,10 @@ class TensorFlowSteps:
         """See `CompiledSteps`."""
         return tf.constant(rows, tf.int32)
 
+    def learning_rate(self) -> float:
+        """See `CompiledSteps`."""
+        return float(self._trainer.optimizer.learning_rate)
+
     def begin(self) -> None:
         """See `CompiledSteps`."""
         self._trainer.reset_metrics()

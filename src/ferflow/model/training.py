@@ -105,7 +105,7 @@ def train_network(
             with memory_errors("train.batch_size", params.train.batch_size, params.model.image_size):
                 if epochs is None or epochs.optimizer is not trainer.optimizer:
                     epochs = build_epochs(trainer, network, training, params, teacher)
-                fitted = fit_epoch(trainer, epochs, params=params, epoch=state.epoch, progress=progress)
+                fitted = fit_epoch(epochs, params=params, epoch=state.epoch, progress=progress)
                 with averaged_weights(network, trainer):
                     row = {"epoch": state.epoch + 1, **fitted, **validate_epoch(epochs, validation)}
                     if state.advance(row):
@@ -204,11 +204,9 @@ def _unfreeze(trainer: Any, network: Any, params: Params, *, epoch: int, num_ima
         trainer.optimizer.learning_rate = float(former.learning_rate)
 
 
-def fit_epoch(
-    trainer: Any, epochs: Epochs, *, params: Params, epoch: int, progress: StepProgress
-) -> dict[str, float]:
+def fit_epoch(epochs: Epochs, *, params: Params, epoch: int, progress: StepProgress) -> dict[str, float]:
     """Fit one epoch, counted from 0; returns its learning rate, loss and accuracy."""
-    rate = float(trainer.optimizer.learning_rate)
+    rate = epochs.learning_rate()
     loss, right = epochs.fit(epoch, progress.advance)
     if not math.isfinite(loss):
         raise ModelError(
