@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import platformdirs as platformdirs
     import requests as requests
     import rich as rich
+    import ruamel as ruamel
     import sqlalchemy as sqlalchemy
     import starlette as starlette
     import tensorflow as tensorflow
@@ -46,6 +47,7 @@ _MODULES = {
     "platformdirs": ("platformdirs",),
     "requests": ("requests",),
     "rich": ("rich.box", "rich.console", "rich.live", "rich.table", "rich.text"),
+    "ruamel": ("ruamel.yaml", "ruamel.yaml.error"),
     "sqlalchemy": ("sqlalchemy",),
     "starlette": ("starlette.requests", "starlette.responses"),
     "tensorflow": ("tensorflow",),

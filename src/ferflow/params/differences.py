@@ -10,9 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
+from ferflow import heavy
 from ferflow.errors import ParamsError
 
 BASE = "base.yaml"
@@ -43,8 +41,10 @@ def whole_text(path: Path) -> str:
     changes = _values(text, path)
     merged = _merged(base, text)
     try:
-        is_whole = YAML(typ="safe").load(merged) == _over(_values(base, path.with_name(BASE)), changes)
-    except YAMLError:
+        is_whole = heavy.ruamel.yaml.YAML(typ="safe").load(merged) == _over(
+            _values(base, path.with_name(BASE)), changes
+        )
+    except heavy.ruamel.yaml.error.YAMLError:
         is_whole = False
     if not is_whole:
         raise ParamsError(
@@ -135,8 +135,8 @@ def _insert(lines: list[str], section: str, block: list[str]) -> None:
 
 def _values(text: str, path: Path) -> dict[str, Any]:
     try:
-        content = YAML(typ="safe").load(text)
-    except (YAMLError, RecursionError) as error:
+        content = heavy.ruamel.yaml.YAML(typ="safe").load(text)
+    except (heavy.ruamel.yaml.error.YAMLError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise ParamsError(f"{path}: not readable as YAML ({reason}); correct it") from error
     if not isinstance(content, dict):

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
+from ferflow import heavy
 from ferflow.errors import ParamsError
 from ferflow.params.differences import whole_text
 from ferflow.params.whole import Params
@@ -47,13 +46,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ParamsError: The file is missing, unreadable, not YAML, or not a mapping.
     """
     try:
-        content = YAML(typ="safe").load(whole_text(path))
+        content = heavy.ruamel.yaml.YAML(typ="safe").load(whole_text(path))
     except FileNotFoundError:
         raise ParamsError(
             f"{path}: not found; run the command in the repository's folder; "
             "'ferflow profile sample' writes the file there"
         ) from None
-    except (OSError, UnicodeDecodeError, YAMLError, RecursionError) as error:
+    except (OSError, UnicodeDecodeError, heavy.ruamel.yaml.error.YAMLError, RecursionError) as error:
         raise ParamsError(
             f"{path}: not readable as YAML ({_one_line(error)}); correct it, or run 'ferflow profile sample'"
         ) from error

@@ -8,7 +8,6 @@ from pathlib import Path
 from ferflow.data.archives.archives import start_of
 from ferflow.data.archives.file_names import has_image_name, has_no_ending, is_litter, starts_as_image
 from ferflow.data.archives.folder_source import list_folder
-from ferflow.params.scoring import usual_bounds
 
 VIDEOS = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
 _DIGITS = re.compile(r"(\d+)")
@@ -23,6 +22,8 @@ def pictures_below(folder: Path) -> tuple[list[Path], list[str]]:
     Raises:
         SourceError: The folder cannot be read, holds too many files, or a link leads out of it.
     """
+    from ferflow.params.scoring import usual_bounds  # Late: a single picture is read without parameters.
+
     found: list[Path] = []
     others: list[str] = []
     for file in list_folder(folder, usual_bounds()):

@@ -19,7 +19,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, NoReturn, cast
+from typing import IO, TYPE_CHECKING, NoReturn, cast
 
 from ferflow.data.archives.bounds import check_count, check_name_length, check_ratio, check_size, check_total
 from ferflow.data.archives.file_kinds import refuse_foreign
@@ -29,7 +29,9 @@ from ferflow.data.archives.tar_stream import END_OF_ARCHIVE, BoundedStream
 from ferflow.data.archives.zip_directory import DirectoryFirst
 from ferflow.errors import SourceError
 from ferflow.limits import MAX_TAR_RECORDS
-from ferflow.params import DownloadParams
+
+if TYPE_CHECKING:
+    from ferflow.params import DownloadParams  # which takes long to load, for names of types alone
 
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 _GZIP_START, _BZIP2_START, _XZ_START = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00"

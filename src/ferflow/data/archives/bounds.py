@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ferflow.errors import SourceError
 from ferflow.limits import MAX_NAME_CHARACTERS
-from ferflow.params import DownloadParams
+
+if TYPE_CHECKING:
+    from ferflow.params import DownloadParams  # which takes long to load, for names of types alone
 
 
 def check_count(path: Path, count: int, bounds: DownloadParams) -> None:

@@ -11,12 +11,15 @@ import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ferflow.data.archives.bounds import check_count, check_name_length, check_total
 from ferflow.data.archives.file_names import has_image_name, is_litter
 from ferflow.data.archives.members import Member, printable, refuse_kind, unreadable
 from ferflow.errors import SourceError
-from ferflow.params import DownloadParams
+
+if TYPE_CHECKING:
+    from ferflow.params import DownloadParams  # which takes long to load, for names of types alone
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from ferflow.data.archives.archives import (
     DAMAGE,
@@ -28,7 +28,9 @@ from ferflow.data.archives.bounds import check_ratio, check_total
 from ferflow.data.archives.file_kinds import refuse_foreign
 from ferflow.data.archives.file_names import has_image_name, has_no_ending, is_litter
 from ferflow.errors import SourceError
-from ferflow.params import DownloadParams
+
+if TYPE_CHECKING:
+    from ferflow.params import DownloadParams  # which takes long to load, for names of types alone
 
 TABLES = (".csv", ".tsv", ".tab")
 PARQUET_START = b"PAR1"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import tarfile
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from ferflow.data.archives.bounds import check_ratio, check_size, check_total
 from ferflow.errors import SourceError
 from ferflow.limits import MAX_TAR_DIGITS, MAX_TAR_HEADER_BYTES
-from ferflow.params import DownloadParams
+
+if TYPE_CHECKING:
+    from ferflow.params import DownloadParams  # which takes long to load, for names of types alone
 
 END_OF_ARCHIVE = tarfile.NUL * tarfile.BLOCKSIZE
 _CHUNK_BYTES = 1 << 20

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from ferflow.data.archives.bounds import check_count
 from ferflow.errors import SourceError
 from ferflow.limits import MAX_ZIP_DIRECTORY_BYTES, ZIP_DIRECTORY_BYTES_PER_MEMBER
-from ferflow.params import DownloadParams
+
+if TYPE_CHECKING:
+    from ferflow.params import DownloadParams  # which takes long to load, for names of types alone
 
 # Every entry of the directory begins so; `zipfile` believes neither the count nor more than that.
 _ENTRY = b"PK\x01\x02"
