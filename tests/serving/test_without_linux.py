@@ -33,12 +33,17 @@ def run(tmp_path, export_folder, without_linux):
     return run
 
 
-def test_predict_answers(run, tmp_path):
+def test_predict_answers(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
     photo = write_photo(tmp_path / "photo.png", photo_of([(40, 60, 144)]))
     done = run("predict", str(photo), "--json")
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr
     assert json.loads(done.stdout)
+    # An answer about one picture waits for nothing that others need.
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "ferflow.serving.predictor" in loaded
+    assert not loaded & {"ferflow.params", "ruamel.yaml", "yaml", "pandas", "keras"}
 
 
 @pytest.mark.slow
