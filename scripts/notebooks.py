@@ -76,7 +76,13 @@ def executed(notebook: Any) -> Any:
         }
         resources = {"metadata": {"path": folder}}
         NotebookClient(
-            copy, timeout=_SECONDS_A_CELL, kernel_name="python3", resources=resources, coalesce_streams=True
+            copy,
+            timeout=_SECONDS_A_CELL,
+            kernel_name="python3",
+            resources=resources,
+            coalesce_streams=True,
+            # It warns of a port without encryption, which is open to this machine alone.
+            extra_arguments=["--IPKernelApp.log_level=40"],
         ).execute()
     for cell in copy.cells:
         cell.metadata.pop("execution", None)
