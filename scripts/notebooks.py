@@ -89,7 +89,7 @@ def executed(notebook: Any) -> Any:
         for output in cell.get("outputs", []):
             if output.output_type == "stream":
                 text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\r", "", output.text)
-                output.text = _BAR.sub("", text)
+                output.text = _BAR.sub("", text).replace(str(Path.home()), "~")
     return copy
 
 
