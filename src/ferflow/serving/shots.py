@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _ANIMATIONS = frozenset({".gif", ".webp"})
 # Copies of annotated pictures keep a name with one of these ends; others get .png.
 _PICTURES = frozenset({".bmp", ".jpeg", ".jpg", ".png"})
+_NAMEABLE = "name pictures, folders of them, videos or addresses (a camera: --webcam 0)"
 STDIN = "-"
 
 
@@ -152,15 +153,21 @@ def list_sources(names: Sequence[str | Path], *, moving: bool = False) -> Listed
             files, others = pictures_below(path)
             sources += [Source(file, file.relative_to(path), is_named=False) for file in files]
             if not files:
-                found = f"{len(others):,} others, such as {others[0]}" if others else "no file"
-                complaints.append(f"{readable(path)}: holds no picture and no video (found: {found})")
+                found = (
+                    f"{len(others):,} other{'s' * (len(others) > 1)}, such as {others[0]}"
+                    if others
+                    else "no file"
+                )
+                complaints.append(
+                    f"{readable(path)}: holds no picture and no video (found: {found}); {_NAMEABLE}"
+                )
             elif others:
                 remarks.append(f"{readable(path)}: {passed_over(others)}")
         elif path.is_file():
             sources.append(Source(path, Path(path.name), is_named=True))
         else:
             found = "is neither a file nor a folder" if path.exists() else "not found"
-            complaints.append(f"{readable(path)}: {found}")
+            complaints.append(f"{readable(path)}: {found}; {_NAMEABLE}")
     placed = _with_places([replace(source, is_moving=moving) for source in sources])
     return Listed(placed, complaints, remarks)
 
