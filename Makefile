@@ -54,8 +54,9 @@ tune: install  ## Search for better parameters (section tune) and put them into 
 SEED := $(shell echo $$PPID)
 # What is marked slow or real_data only adds cost: more kills, workers, backends, browsers, data.
 FAST := not slow and not real_data
-# Each core computes for one worker: more threads than cores take turns.
-PYTEST := TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
+# Each core computes for one worker: more threads than cores take turns. A worker that is through takes half of what
+# the other has left. Compiled code is kept, whatever the environment says: each process would compile all of it anew.
+PYTEST := TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 2 --dist worksteal
 
 test: install  ## Run the tests that are fast, which see all of the code at work
 	$(PYTEST) -m "$(FAST)" $(OPTIONS)
@@ -69,12 +70,10 @@ test-random: install  ## Run the fast tests in a random order; SEED=7 repeats on
 	$(PYTEST) -m "$(FAST)" --random-order-bucket=module --random-order-seed=$(SEED) $(OPTIONS)
 
 test-jax: install  ## Run the tests of the networks and of training on JAX
-	@# The same small networks are compiled again and again: keep what was compiled. Only TensorFlow exports, and
-	@# tests that start a process for each backend do so on TensorFlow, too.
+	@# The same small networks are compiled again and again: keep what was compiled. Only TensorFlow exports.
 	KERAS_BACKEND=jax JAX_COMPILATION_CACHE_DIR=$(CURDIR)/.pytest_cache/jax \
 	  JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 \
-	  $(BIN)/pytest -n 2 $(addprefix --ignore=tests/model/test_,export.py backends.py devices.py) tests/model \
-	  tests/stages/test_train.py tests/stages/test_train_kills.py $(OPTIONS)
+	  $(BIN)/pytest -n 2 --ignore tests/model/test_export.py tests/model tests/stages/test_train.py tests/stages/test_train_kills.py
 
 bench: install  ## Run the benchmarks; SOURCE=fer2013.zip DETECTOR=yunet.onnx: data stages too; RESULTS=folder
 	$(if $(and $(SOURCE),$(DETECTOR)),$(BIN)/python -m benchmarks.data_stages $(SOURCE) --detector $(DETECTOR))
