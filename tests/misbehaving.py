@@ -69,6 +69,11 @@ MISBEHAVIOURS: dict[str, Answer] = {
 }
 
 
+def _is_all(asked: bytes) -> bool:
+    """Whether a request has its head; a client of TLS or of a database says something else and waits."""
+    return b"\r\n\r\n" in asked or bool(asked and not asked[:1].isalpha())
+
+
 class Misbehaving:
     """The server; `mode` is one of `MISBEHAVIOURS`."""
 
@@ -97,7 +102,7 @@ class Misbehaving:
     def _answer(self, connection: socket.socket) -> None:
         connection.settimeout(5)
         asked = b""
-        while b"\r\n\r\n" not in asked and (part := connection.recv(65536)):
+        while not _is_all(asked) and (part := connection.recv(65536)):
             asked += part
         self.num_asked += 1
         connection.sendall(MISBEHAVIOURS[self.mode](asked.decode("latin-1"), self.port))

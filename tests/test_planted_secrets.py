@@ -13,6 +13,7 @@ import typer
 
 from ferflow import redaction
 from ferflow.cli.app import main
+from ferflow.profiles import write_profile
 from ferflow.tracking.outbox.journal import TRAINED, Record, create_journal
 from tests.conftest import REPOSITORY
 from tests.misbehaving import MISBEHAVIOURS, misbehaving
@@ -90,6 +91,7 @@ _ODD_ADDRESSES = {
     "a database without a driver": "mysql+nodriver://Tok3n-planted-0123:Pass/w#rd?planted@127.0.0.1:{port}/db",
     "a database by options": "postgresql:///db?host=127.0.0.1&port={port}&password=Opt1on-planted",
 }
+_LITTLE = ("download.sample_images=140", "train.epochs=2", "model.widths=[4]", "model.depths=[1]")
 _PLAIN = "http://me:Pass%2Fw%23rd%3Fplanted@127.0.0.1:{port}"
 
 
@@ -101,10 +103,10 @@ def server():
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A project with one run that waits to be sent."""
+    """A project with one run that waits to be sent, in which the stages have little to do."""
     root = tmp_path_factory.mktemp("project")
-    for name in ("params.yaml", "profiles"):
-        (root / name).symlink_to(REPOSITORY / name)
+    (root / "profiles").symlink_to(REPOSITORY / "profiles")
+    write_profile("sample", _LITTLE, profiles=root / "profiles", target=root / "params.yaml")
     journal = create_journal(
         root, Record(key="20260101-000000-aaaa", name="waiting", state=TRAINED, started=1)
     )
