@@ -14,6 +14,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +58,18 @@ def _record(key: str, value: str) -> bytes:
     return f"{size} {key}={value}\n".encode()
 
 
+@cache
+def _packed_zeros() -> bytes:
+    """64 MiB of zeros, which take half a second to pack."""
+    return bz2.compress(bytes(64 << 20))
+
+
 def _followed_by_zeros(head: bytes, *, gibibytes: int = 2) -> Callable[[Path], Changes]:
     """A tar.bz2 of a head and zeros, 1.3 kB for each 64 MiB of them."""
 
     def build(folder: Path) -> Changes:
         path = folder / "data.tar.bz2"
-        path.write_bytes(bz2.compress(head) + bz2.compress(bytes(64 << 20)) * (16 * gibibytes))
+        path.write_bytes(bz2.compress(head) + _packed_zeros() * (16 * gibibytes))
         return _archive(path)
 
     return build
@@ -120,12 +127,23 @@ def _zip_directory(folder: Path) -> Changes:
 
 
 def _zip_of_stored_zeros(folder: Path) -> Changes:
-    """A zip whose members unpack to 3 GB."""
+    """A zip whose members unpack to 3 GB; one is packed, the others are copies of it."""
     content = io.BytesIO()
+    name = "train/happy/000.jpg"
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for number in range(200):
-            archive.writestr(f"train/happy/{number}.jpg", bytes(16_000_000), compresslevel=1)
-    (folder / "data.zip").write_bytes(content.getvalue())
+        archive.writestr(name, bytes(16_000_000), compresslevel=1)
+    packed, number = content.getvalue(), 200
+    (start,) = struct.unpack_from("<I", packed, len(packed) - 6)
+    names = [f"train/happy/{index:03}.jpg".encode() for index in range(number)]
+    member, entry = packed[:start], bytearray(packed[start:-22])
+    with (folder / "data.zip").open("wb") as stream:
+        for other in names:
+            stream.write(member.replace(name.encode(), other, 1))
+        for index, other in enumerate(names):
+            struct.pack_into("<I", entry, 42, index * len(member))
+            stream.write(entry.replace(name.encode(), other, 1))
+        size = number * len(entry)
+        stream.write(struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, number, number, size, number * len(member), 0))
     return _archive(folder / "data.zip")
 
 
