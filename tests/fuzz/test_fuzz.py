@@ -1,4 +1,4 @@
-"""Some hundred mutations for each parser, led by Hypothesis; and inputs that were faults once."""
+"""Mutations for each parser, led by Hypothesis; and inputs that were faults once."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ from tests.fuzz.targets import TARGETS, Target
 
 _FOUND = sorted((Path(__file__).parent / "found").glob("*/*"))
 _CHECKS = list(HealthCheck)
-_SETTINGS = settings(
-    max_examples=150, deadline=None, derandomize=True, database=None, suppress_health_check=_CHECKS
-)
+_SETTINGS = settings(deadline=None, derandomize=True, database=None, suppress_health_check=_CHECKS)
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +23,13 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("fuzz")
 
 
+@pytest.mark.parametrize("num_mutations", [40, pytest.param(150, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", TARGETS)
-def test_a_parser_reads_or_refuses_whatever_comes(name, folder):
+def test_a_parser_reads_or_refuses_whatever_comes(name, num_mutations, folder):
     target = TARGETS[name]
     seeds = target.seeds(folder)
 
-    @settings(_SETTINGS)
+    @settings(_SETTINGS, max_examples=num_mutations)
     @given(st.randoms(use_true_random=False))
     def try_one(random: Random) -> None:
         assert not is_fault(target, mutated(seeds, random), folder)

@@ -34,7 +34,17 @@ def test_the_registry_lists_its_files_and_imports_none():
     )
 
 
-@pytest.mark.parametrize("name", backbones.REGISTRY.names())
+# The large published ones take 6 to 8 seconds each. That they build and are counted, `make test` sees below.
+_LARGE = ("convnext_tiny", "efficientnet_v2_b0", "resnet50v2")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in _LARGE else ())
+        for name in backbones.REGISTRY.names()
+    ],
+)
 def test_a_backbone_takes_a_step_and_its_file_answers_as_it_does(tmp_path, sample_values, name):
     keras.utils.set_random_seed(1)
     params = _params(sample_values, name, mobilenet_width=0.25)

@@ -71,6 +71,8 @@ def test_doctor_ends_without_a_traceback(run):
     assert "Traceback" not in done.stderr
 
 
+# That none needs it at its top, tests/test_layers.py sees in their code.
+@pytest.mark.slow
 def test_all_modules_can_be_imported(run, without_linux):
     code = (
         "import importlib, pkgutil, ferflow\n"
