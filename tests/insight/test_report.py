@@ -13,6 +13,7 @@ from ferflow.data.store import read_arrays, write_csv
 from ferflow.errors import DataError, ModelError, OutputError
 from ferflow.insight.report import write_insight
 from ferflow.labels import EMOTIONS
+from tests.accessibility import faults_of
 from tests.insight.conftest import NUM_FLIPPED, NUM_LEAKED, NUM_OF
 
 FILES = [
@@ -181,3 +182,8 @@ def test_a_folder_that_holds_something_else_is_left_alone(sample_params, reposit
     with pytest.raises(OutputError, match=r"params\.yaml: a file, expected a folder"):
         _insight(sample_params, repository, output_dir=repository / "params.yaml")
     assert (repository / "thesis" / "chapter.txt").read_text() == "mine"
+
+
+@pytest.mark.slow
+def test_axe_finds_nothing_serious_on_the_page(written):
+    assert faults_of((written / "index.html").as_uri()) == []

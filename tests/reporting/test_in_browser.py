@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ferflow.reporting.page import write_page
+from tests.accessibility import faults_of
 from tests.reporting.conftest import write_plots
 from tests.serving.browser import opened
 
@@ -64,3 +65,19 @@ def test_it_fits_a_narrow_screen_and_faces_have_the_ground_of_the_page(address, 
         chosen = page.locator("picture img").first.evaluate("image => image.currentSrc")
         dark = page.locator("picture source").first.get_attribute("srcset")
         assert (chosen == dark) is (scheme == "dark")
+
+
+def test_axe_finds_nothing_serious(address):
+    assert faults_of(address) == []
+
+
+def test_axe_sees_what_is_serious(tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text(
+        '<!doctype html><html lang="en"><title>x</title><main><p style="color:#ccc;background:#fff">pale</p>'
+        '<img src="x.png"><div style="width:700px">wide</div></main></html>',
+        encoding="utf-8",
+    )
+    found = " ".join(faults_of(page.as_uri()))
+    for fault in ("color-contrast", "image-alt", "400 px: the page is"):
+        assert fault in found

@@ -8,6 +8,7 @@ import pytest
 
 from ferflow import Predictor
 from ferflow.labels import EMOTIONS
+from tests.accessibility import serious_faults
 from tests.serving.browser import opened, read, shown
 from tests.serving.pictures import photo_of, write_photo
 from tests.serving.running import running
@@ -154,3 +155,19 @@ def test_it_asks_no_other_host(page, two):
     start = page.evaluate("location.origin")
     assert len(asked) >= 5
     assert all(address.startswith((f"{start}/", f"blob:{start}", "data:")) for address in asked)
+
+
+def test_axe_finds_nothing_serious_before_and_after_an_answer(page, two):
+    assert serious_faults(page) == []
+    page.reload()
+    assert serious_faults(page) == []
+    read(page, two, says="2 faces found.")
+    assert serious_faults(page) == []
+
+
+def test_axe_finds_nothing_serious_on_the_root_of_the_service(page, export_folder):
+    with running([Predictor(export_folder)]) as address:
+        root = page.context.browser.new_context().new_page()
+        root.goto(address)
+        assert serious_faults(root) == []
+        root.close()

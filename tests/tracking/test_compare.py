@@ -22,6 +22,7 @@ from ferflow.tracking.comparison.pairs import difference_interval, pair_table, p
 from ferflow.tracking.store import DATABASE, experiment_id
 from ferflow.tracking.store import client as store_client
 from ferflow.tracking.tracked_run import newest_runs
+from tests.accessibility import faults_of
 from tests.reporting.test_page import Reader
 from tests.tracking.stored_runs import store_run
 
@@ -202,3 +203,9 @@ def test_the_command_line_compares_named_runs_and_writes_the_page(root, monkeypa
     assert "B against A" in done.stdout
     assert done.stdout.endswith("page: mine/page.html\n")
     assert "2 runs compared" in (root / "mine" / "page.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_axe_finds_nothing_serious_on_the_page(three, tmp_path):
+    write_comparison(tmp_path / "index.html", compare(three))
+    assert faults_of((tmp_path / "index.html").as_uri()) == []

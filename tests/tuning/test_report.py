@@ -15,6 +15,7 @@ from ferflow.tuning.results import importances, rows_of
 from ferflow.tuning.space import Space
 from ferflow.tuning.sweep import run
 from ferflow.tuning.trials import Tally
+from tests.accessibility import faults_of
 from tests.tuning.light_sweep import light_plan
 
 _TRIALS = 24
@@ -129,3 +130,8 @@ def test_a_study_without_a_complete_trial_has_a_report(tmp_path):
         origin="params.yaml",
     )
     assert "No trial is complete yet" in (tmp_path / "sweep" / "index.html").read_text()
+
+
+@pytest.mark.slow
+def test_axe_finds_nothing_serious_on_the_page(swept):
+    assert faults_of((swept[3] / "index.html").as_uri()) == []

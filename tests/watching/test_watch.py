@@ -18,6 +18,8 @@ from ferflow.watching.page import write_watch_page
 from ferflow.watching.state import Chart, Line, Watched, watch_trainings
 from ferflow.watching.sweeps import watch_sweep
 from ferflow.watching.terminal import STYLES, canvas, shown
+from tests.accessibility import faults_of
+from tests.serving.browser import opened
 from tests.tuning.light_sweep import light_plan
 
 
@@ -100,7 +102,7 @@ def test_a_page_asks_again_only_while_something_runs(tmp_path):
     page = tmp_path / "watch.html"
     write_watch_page(page, watch_trainings(tmp_path), seconds=5)
     text = page.read_text(encoding="utf-8")
-    assert '<meta http-equiv="refresh" content="5">' in text
+    assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in text
     assert "&lt;run&gt;" in text
     assert text.count("<polyline") == 4
     assert not re.search(r'(?:src|href)="', text)
@@ -134,3 +136,38 @@ def test_the_command_says_what_to_start_where_nothing_was_run(tmp_path, monkeypa
     done = CliRunner().invoke(app, ["watch", "--page", "out/watch.html"])
     assert done.exit_code == 0, done.output
     assert "killed: epoch 1 of 20" in Path("out/watch.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_axe_finds_nothing_serious_on_the_page(tmp_path):
+    _training(tmp_path, "first", [0.2, 0.5, 0.4])
+    _training(tmp_path, "second", [], started=2000)
+    page = tmp_path / "watch.html"
+    # Eight lines are all colours that there are.
+    lines = tuple(Line(f"trial {number} running", ((1, 0.1), (2, number / 10))) for number in range(8))
+    study = Watched("study", ("8 running",), (Chart("validation accuracy", lines, 2, is_share=True),), True)
+    write_watch_page(page, [*watch_trainings(tmp_path), study], seconds=600)
+    assert faults_of(page.as_uri()) == []
+
+
+@pytest.mark.slow
+def test_the_page_asks_for_itself_anew_until_it_is_paused(tmp_path):
+    _training(tmp_path, "first", [0.2])
+    path = tmp_path / "watch.html"
+    write_watch_page(path, watch_trainings(tmp_path), seconds=600)
+
+    def change(old: str, new: str) -> None:
+        path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+        page.clock.run_for(600_000)
+
+    with opened(path.as_uri(), complaints=[]) as page:
+        page.clock.install()
+        page.reload()
+        change("first", "second")
+        page.get_by_role("heading", name="second").wait_for()
+        page.get_by_role("button", name="Pause").click()
+        change("second", "third")
+        assert page.get_by_role("heading", name="second").is_visible()
+        page.get_by_role("button", name="Go on").click()
+        change("third", "third")
+        page.get_by_role("heading", name="third").wait_for()

@@ -29,6 +29,7 @@ for (const image of document.querySelectorAll("img.chart, img.photo")) {
 }
 
 const number = (cell) => {
+  if (cell.dataset.value !== undefined) return parseFloat(cell.dataset.value);
   const found = cell.textContent.replace(/[,\u2009\u00a0]/g, "").match(/[-+\u2212]?\d+(\.\d+)?(e[-+]?\d+)?/i);
   return found ? parseFloat(found[0].replace("\u2212", "-")) : NaN;
 };
@@ -57,6 +58,8 @@ for (const table of document.querySelectorAll("table")) {
       rows.sort((one, other) => {
         const [left, right] = [one.cells[column], other.cells[column]];
         const order = isText ? left.textContent.localeCompare(right.textContent) : compare(left, right);
+        // What has no figure stands last either way.
+        if (!isText && Number.isNaN(number(left)) !== Number.isNaN(number(right))) return order;
         return falling ? -order : order;
       });
       body.append(...rows, ...kept);

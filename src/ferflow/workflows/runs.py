@@ -7,13 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ferflow import paths
+from ferflow.errors import TrackingError
 from ferflow.tracking import ui
 from ferflow.tracking.address import shown, tracking_uri
+from ferflow.tracking.comparison.dashboard import collect
+from ferflow.tracking.comparison.dashboard_page import write_dashboard
 from ferflow.tracking.outbox import sync as outbox
 from ferflow.tracking.outbox.sync import Status
 from ferflow.tracking.outbox.transfer import Brought, bring_all
 from ferflow.tracking.run_table import run_table
 from ferflow.tracking.store import client, experiment_id, open_existing
+from ferflow.tracking.tracked_run import all_runs
 
 _ROOT = Path()
 
@@ -61,6 +66,27 @@ def table(*, number: int) -> str:
         TrackingError: There is no store, or it cannot be reached.
     """
     return run_table(open_existing(_ROOT), number=number)
+
+
+def write_page(page: Path) -> int:
+    """Write a page on which all runs are filtered and sorted, and any two compared.
+
+    Args:
+        page: The HTML file.
+
+    Returns:
+        The number of runs on it.
+
+    Raises:
+        TrackingError: There is no store, it cannot be reached, or it holds no run.
+        OutputError: The page cannot be written.
+    """
+    store = open_existing(_ROOT)
+    runs = all_runs(store, experiment_id(store))
+    if not runs:
+        raise TrackingError(f"{page}: not written: no run is tracked here yet; 'dvc repro' makes one")
+    write_dashboard(page, collect(store, runs), test_images=_ROOT / paths.SPLIT / "test.npz")
+    return len(runs)
 
 
 def newest_sent(root: Path) -> dict[str, str]:
