@@ -70,10 +70,12 @@ test-random: install  ## Run the fast tests in a random order; SEED=7 repeats on
 	$(PYTEST) -m "$(FAST)" --random-order-bucket=module --random-order-seed=$(SEED) $(OPTIONS)
 
 test-jax: install  ## Run the tests of the networks and of training on JAX
-	@# The same small networks are compiled again and again: keep what was compiled. Only TensorFlow exports.
+	@# The same small networks are compiled again and again: keep what was compiled. Only TensorFlow exports, and
+	@# tests that start a process for each backend do so on TensorFlow, too.
 	KERAS_BACKEND=jax JAX_COMPILATION_CACHE_DIR=$(CURDIR)/.pytest_cache/jax \
 	  JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 \
-	  $(BIN)/pytest -n 2 --ignore tests/model/test_export.py tests/model tests/stages/test_train.py tests/stages/test_train_kills.py
+	  $(BIN)/pytest -n 2 $(addprefix --ignore=tests/model/test_,export.py backends.py devices.py) tests/model \
+	  tests/stages/test_train.py tests/stages/test_train_kills.py $(OPTIONS)
 
 bench: install  ## Run the benchmarks; SOURCE=fer2013.zip DETECTOR=yunet.onnx: data stages too; RESULTS=folder
 	$(if $(and $(SOURCE),$(DETECTOR)),$(BIN)/python -m benchmarks.data_stages $(SOURCE) --detector $(DETECTOR))
