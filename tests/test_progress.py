@@ -17,8 +17,19 @@ def each_second(monkeypatch):
 
 
 def test_lines_say_what_is_counted(each_second, capsys):
-    assert list(progress.track(range(2), total=2, label="training", unit="steps")) == [0, 1]
-    assert capsys.readouterr().err.splitlines() == ["training: 1 of 2 steps, 10 s left"]
+    assert list(progress.track(range(4), total=4, label="training", unit="steps")) == [0, 1, 2, 3]
+    assert capsys.readouterr().err.splitlines() == [
+        "training: 1 of 4 steps",
+        "training: 2 of 4 steps, 20 s left",
+        "training: 3 of 4 steps, 10 s left",
+    ]
+
+
+def test_a_slow_first_item_does_not_count_in_the_time_that_is_left(monkeypatch, capsys):
+    times = iter([0.0, 1000.0, 1010.0, 1020.0, 1030.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(times))
+    list(progress.track(range(4), total=4, label="training", unit="steps"))
+    assert "2 of 4 steps, 20 s left" in capsys.readouterr().err
 
 
 def test_lines_without_a_total_say_what_is_counted(each_second, capsys):

@@ -28,17 +28,22 @@ def track(
     if sys.stderr.isatty():
         yield from _with_bar(items, total, label, unit)
         return
-    started = last_line = time.monotonic()
+    # Time is counted from the first item's end: a network's first step is compiled, which takes longer.
+    first_end: float | None = None
+    last_line = time.monotonic()
     for done, item in enumerate(items, start=1):
         yield item
         now = time.monotonic()
+        first_end = now if first_end is None else first_end
         if now - last_line < _SECONDS_BETWEEN_LINES or done == total:
             continue
         last_line = now
         if total is None:
             say(f"{label}: {done:,} {unit} done")
+        elif done == 1:
+            say(f"{label}: {done:,} of {total:,} {unit}")
         else:
-            left = (now - started) / done * (total - done)
+            left = (now - first_end) / (done - 1) * (total - done)
             say(f"{label}: {done:,} of {total:,} {unit}, {duration(left)} left")
 
 

@@ -93,6 +93,19 @@ def test_registered_versions_are_listed_with_the_figures_of_their_runs(models, m
     assert (listed[1]["accuracy"], listed[1]["leak_free_accuracy"]) == (0.7, 0.6)
 
 
+def test_a_version_that_the_gate_refused_is_not_called_challenger(models, tmp_path):
+    from ferflow.tracking import names
+    from ferflow.tracking.registry.gate import Outcome
+    from ferflow.tracking.store import client
+
+    store = client(tmp_path)
+    store.create_registered_model(names.REGISTERED_MODEL)
+    tags = {"gate.decision": Outcome.BELOW_FLOOR.value}
+    version = store.create_model_version(names.REGISTERED_MODEL, str(tmp_path), tags=tags)
+    store.set_registered_model_alias(names.REGISTERED_MODEL, names.CHALLENGER, version.version)
+    assert models()["models"][1]["alias"] == "refused"
+
+
 def test_a_store_that_cannot_be_used_hides_nothing_else(models, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "ftp://nowhere")
     found = models()

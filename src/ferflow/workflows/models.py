@@ -14,7 +14,7 @@ from ferflow.serving.answering import Answering, choose_model
 from ferflow.serving.export_folder import DESCRIPTION, DETECTOR, model_file, read_description, read_file
 from ferflow.tracking import names
 from ferflow.tracking.address import DATABASE, VARIABLE
-from ferflow.tracking.registry.aliases import registered_model, versions
+from ferflow.tracking.registry.aliases import registered_model, standing, versions
 from ferflow.tracking.store import client, store_errors
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Listed:
         place: The folder; None in the registry.
         name: Its name; None where its description is damaged.
         version: The version of the registry; None for others.
-        alias: Such as `champion`; only in the registry.
+        alias: `champion`, `challenger`, or `refused` by the gate; only in the registry.
         trained_on: What its images were; None where that is not known.
         accuracy: On its test images, 0-1; None where it was not scored.
         leak_free_accuracy: Without images that have a copy among those it learned from.
@@ -163,7 +163,7 @@ def _of_version(store: MlflowClient, version: ModelVersion, aliases: dict[str, A
         "registered",
         name=names.REGISTERED_MODEL,
         version=number,
-        alias=", ".join(sorted(name for name, held in aliases.items() if str(held) == number)) or None,
+        alias=standing(version, aliases) or None,
         accuracy=_figure(figures, names.TEST_ACCURACY),
         leak_free_accuracy=_figure(figures, names.LEAK_FREE_ACCURACY),
     )

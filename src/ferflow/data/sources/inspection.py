@@ -167,7 +167,8 @@ def command_of(inspection: Inspection) -> str:
         settings += f" {Wording().line(inspection.entries)}"
     if inspection.schemes:
         settings += f" --set split.scheme={inspection.schemes[0]}"
-    return f"ferflow profile sample {settings}"
+    # Not `sample`, whose network and distances are those of drawings.
+    return f"ferflow profile cpu {settings}"
 
 
 def _as_value(text: str) -> str:

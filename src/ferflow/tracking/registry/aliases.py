@@ -6,7 +6,7 @@ in one tag of the registered model, oldest first.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -69,12 +69,12 @@ def version_table(client: MlflowClient) -> str:
         return f"{names.REGISTERED_MODEL}: no version yet; register a run with 'ferflow register'"
     with store_errors(client.tracking_uri):
         model = registered_model(client)
-    aliases = list(model.aliases.items()) if model else []
+    aliases = model.aliases if model else {}
     columns = ["version", "standing", "run", "leak-free accuracy", "p", "decision"]
     rows = [
         [
             str(version.version),
-            _standing(version, [alias for alias, number in aliases if str(number) == str(version.version)]),
+            standing(version, aliases) or "-",
             str(version.run_id)[:8],
             _figure(version.tags.get("gate.accuracy"), lambda value: f"{value:.1%}"),
             _figure(version.tags.get("gate.p_value"), _chance),
@@ -86,13 +86,19 @@ def version_table(client: MlflowClient) -> str:
     return render(Table(names.REGISTERED_MODEL, columns, rows))
 
 
-def _standing(version: ModelVersion, aliases: list[str]) -> str:
-    """What a version is: its aliases, but that the gate refused it counts more than a mere `challenger`."""
-    others = [alias for alias in aliases if alias != names.CHALLENGER]
-    if names.CHALLENGER in aliases:
+def standing(version: ModelVersion, aliases: Mapping[str, str | int]) -> str:
+    """What a version is: its aliases, but that the gate refused it counts more than a mere `challenger`.
+
+    Args:
+        version: One of the registered model.
+        aliases: Alias to the number of the version that has it.
+    """
+    held = sorted(alias for alias, number in aliases.items() if str(number) == str(version.version))
+    others = [alias for alias in held if alias != names.CHALLENGER]
+    if names.CHALLENGER in held:
         refused = version.tags.get("gate.decision") in _REFUSALS
         others.append("refused" if refused else names.CHALLENGER)
-    return ", ".join(others) or "-"
+    return ", ".join(others)
 
 
 def _figure(value: str | None, show: Callable[[float], str]) -> str:
