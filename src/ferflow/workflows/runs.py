@@ -84,7 +84,7 @@ def write_page(page: Path) -> int:
     store = open_existing(_ROOT)
     runs = all_runs(store, experiment_id(store))
     if not runs:
-        raise TrackingError(f"{page}: not written: no run is tracked here yet; 'dvc repro' makes one")
+        raise TrackingError(f"{page}: not written, as no run is tracked here yet; run 'dvc repro' first")
     write_dashboard(page, collect(store, runs), test_images=_ROOT / paths.SPLIT / "test.npz")
     return len(runs)
 

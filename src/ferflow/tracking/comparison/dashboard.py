@@ -40,7 +40,7 @@ class TestSet:
     """Test images that several runs were scored on.
 
     Attributes:
-        predictions: Of one of the runs: files, labels and leaks are those of all.
+        predictions: The predictions of one of the runs; files, labels and leaks are those of all.
         digest: SHA-256 of `test.npz`; empty where the runs do not tell it.
         answers: Run's id to (N,) int64, index into `EMOTIONS`.
     """
