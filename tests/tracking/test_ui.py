@@ -141,6 +141,12 @@ def _choose_view(page, name: str) -> None:
 def test_the_table_of_runs_opens_with_the_columns_that_tell_which_is_better(page):
     for column in (names.LEAK_FREE_ACCURACY, names.TEST_ACCURACY, names.MULTIPLY_ADDS, "model.backbone"):
         page.get_by_test_id(f"sort-header-{column}").wait_for()
+    # Whole, and in the order that was chosen.
+    heads = page.locator("[role=columnheader] [data-testid^='sort-header-'], .ag-header-cell-text")
+    cut = heads.evaluate_all(
+        "heads => heads.filter((head) => head.scrollWidth > head.clientWidth).map((head) => head.textContent)"
+    )
+    assert cut == []
     rows = page.locator("[role=row]:has(a[href*='/runs/'])").all_inner_texts()
     assert [row.split()[-4] for row in rows if row.strip()] == ["full", "narrow", "medium"]  # Best first.
     text = page.locator("body").inner_text()
