@@ -29,7 +29,7 @@ from ferflow.profiles import write_profile
 from ferflow.tracking import names
 from ferflow.tracking.lineage import flat
 from ferflow.tracking.store import client, experiment_id
-from tests.conftest import REPOSITORY
+from tests.working_copy import copy_working_tree
 
 # Small enough for a test; every stage still has real work.
 _CHANGES = ("download.sample_images=210", "train.epochs=3", "model.widths=[8, 16]", "model.depths=[1, 1]")
@@ -37,15 +37,8 @@ _OUTPUTS = ("data", "models", "reports")
 
 
 def _copy_repository(target: Path) -> Path:
-    """The files of the working tree that git knows or would add, under DVC, with the test's parameters."""
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    names = subprocess.run(listed, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
-    for name in filter(None, names.split("\0")):
-        source = REPOSITORY / name
-        if source.is_file() and not name.startswith(("tests/", "docs/")):
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source, target / name)
-    subprocess.run(["git", "init", "--quiet"], cwd=target, check=True)
+    """The working tree under DVC, with the test's parameters."""
+    copy_working_tree(target)
     write_profile("sample", _CHANGES, profiles=target / "profiles", target=target / "params.yaml")
     return target
 
