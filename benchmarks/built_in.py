@@ -28,7 +28,8 @@ from benchmarks.runs import errors_for_people
 from ferflow.data.store import Images, pixel_hashes, write_csv
 from ferflow.data.subsets import LabelledImages, load_subset
 from ferflow.errors import ModelError
-from ferflow.exporting.exporter import calibration_images, headline
+from ferflow.exporting.agreement import calibration_images
+from ferflow.exporting.exporter import headline
 from ferflow.exporting.model_card import CARD, write_card
 from ferflow.files import atomic_directory, sha256_of, write_json
 from ferflow.labels import EMOTIONS, IMAGE_SIZE

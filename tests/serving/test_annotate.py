@@ -9,7 +9,7 @@ import pytest
 from ferflow.errors import OutputError
 from ferflow.labels import EMOTIONS
 from ferflow.serving.annotate import annotated, write_picture
-from ferflow.serving.predictor import Face
+from ferflow.serving.face import Face
 
 _RED, _BLUE = (0, 94, 213), (233, 180, 86)  # of angry and sad, blue first
 

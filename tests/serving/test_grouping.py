@@ -7,8 +7,8 @@ import pytest
 
 from ferflow.errors import SourceError
 from ferflow.labels import EMOTIONS
+from ferflow.serving.face import Face
 from ferflow.serving.grouping import SEVEN, parse_grouping
-from ferflow.serving.predictor import Face
 
 # angry, disgust, fear, happy, neutral, sad, surprise
 _P = np.array([0.10, 0.05, 0.05, 0.30, 0.15, 0.25, 0.10], np.float32)

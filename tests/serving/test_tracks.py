@@ -9,7 +9,7 @@ import pytest
 
 from ferflow import Predictor
 from ferflow.labels import EMOTIONS
-from ferflow.serving.predictor import Face
+from ferflow.serving.face import Face
 from ferflow.serving.tracks import Tracker
 from tests.serving.videos import SIZE, crossing, walked
 

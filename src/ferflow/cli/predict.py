@@ -69,34 +69,30 @@ def predict(
     A picture without a face is an answer, too. In a folder a file that is no picture is named and skipped;
     exit code 1 if a file that was named, or every file, cannot be read.
     """
-    report = workflows.predict.predict(
-        paths or [],
-        webcam=webcam,
-        reading=workflows.predict.Reading(
-            export=export,
-            int8=int8,
-            whole=whole,
-            animated=animated,
-            every=every,
-            min_score=min_score,
-            device=device,
-            detector=detector,
-            trusted=trusted,
-            max_pixels=max_pixels,
-        ),
-        telling=workflows.predict.Telling(
-            as_json=as_json,
-            as_csv=as_csv,
-            output=output,
-            annotate=annotate,
-            timeline=timeline,
-            abstain_below=abstain_below,
-            mapping=tuple(mapping or ()),
-            classes=classes,
-            smooth=smooth,
-            quiet=quiet,
-        ),
-        tell=typer.echo,
+    reading = workflows.predict.Reading(
+        export=export,
+        int8=int8,
+        whole=whole,
+        animated=animated,
+        every=every,
+        min_score=min_score,
+        device=device,
+        detector=detector,
+        trusted=trusted,
+        max_pixels=max_pixels,
     )
-    if not report.is_whole:
+    telling = workflows.predict.Telling(
+        as_json=as_json,
+        as_csv=as_csv,
+        output=output,
+        annotate=annotate,
+        timeline=timeline,
+        abstain_below=abstain_below,
+        mapping=tuple(mapping or ()),
+        classes=classes,
+        smooth=smooth,
+        quiet=quiet,
+    )
+    found = workflows.predict.predict(paths, webcam=webcam, reading=reading, telling=telling, tell=typer.echo)
+    if not found.is_whole:
         raise typer.Exit(1)

@@ -7,7 +7,7 @@ place of the old one when all of it is right; before, the old one stays as it is
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,20 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ferflow import model, reporting, serving
+from ferflow import model, reporting
 from ferflow.data.store import Images
-from ferflow.errors import DataError, DetectorError, ModelError
+from ferflow.errors import DetectorError
+from ferflow.exporting.agreement import CheckImages, check_answers, figures_of
 from ferflow.exporting.model_card import CARD, write_card
 from ferflow.files import atomic_directory, sha256_of, write_json
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
 from ferflow.params import EvaluateParams, ExportParams
-from ferflow.progress import say, track
-from ferflow.serving.export_folder import DESCRIPTION, DETECTOR, MODELS, Description, Precision
-
-# Faces of one call, between which progress is told.
-_BATCH = 256
-# As `predictions.csv` has them; what the figures of both sides are of.
-_DECIMALS = 6
+from ferflow.progress import say
+from ferflow.serving.export_folder import DESCRIPTION, DETECTOR, MODELS, Description
 
 
 @dataclass(frozen=True)
@@ -54,23 +50,6 @@ class Subject:
     confidence_level: float
     reports: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     lineage: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class CheckImages:
-    """The images that an export is checked and quantised by.
-
-    Attributes:
-        images: (N, 48, 48) uint8, 0-255: the test images.
-        labels: (N,) uint8, index into `EMOTIONS`.
-        leaked: (N,) bool: the image has a copy in train or val.
-        calibration: (M, 48, 48) uint8, 0-255: validation images.
-    """
-
-    images: Images
-    labels: NDArray[np.uint8]
-    leaked: NDArray[np.bool_]
-    calibration: Images
 
 
 def write_export(
@@ -104,17 +83,20 @@ def write_export(
     network = model.network.load_network(subject.network)
     detector = _detector_of(subject, raw_dir / DETECTOR)
     with atomic_directory(output_dir) as fresh:
-        say("converting to ONNX")
-        float32, int8 = (fresh / name for name in MODELS.values())
-        model.export.write_onnx(network, float32, test_time_augmentation=subject.test_time_augmentation)
-        say(f"quantising by {len(material.calibration):,} validation images")
-        model.export.write_int8(float32, int8, material.calibration)
+        _convert(network, subject.test_time_augmentation, material.calibration, fresh)
         if detector is not None:
             shutil.copyfile(raw_dir / DETECTOR, fresh / DETECTOR)
         bare = _describe(subject, fresh, detector)
         expected = _answers_of_keras(network, material.images, subject, evaluation)
-        figures = _figures(subject, material, expected, limits, evaluation)
-        checks = _check(bare, fresh, material, expected, limits)
+        figures = figures_of(
+            subject.reports.get("metrics.json"),
+            material,
+            expected,
+            limits,
+            confidence_level=subject.confidence_level,
+            calibration_bins=evaluation.calibration_bins,
+        )
+        checks = check_answers(bare, fresh, material, expected, limits)
         card = write_card(
             replace(bare, checks=checks),
             figures,
@@ -130,10 +112,13 @@ def write_export(
     return description
 
 
-def calibration_images(validation: Images, number: int) -> Images:
-    """So many validation images, evenly spread; all of them where there are fewer."""
-    rows = np.unique(np.linspace(0, len(validation) - 1, number).astype(int))
-    return np.ascontiguousarray(validation[rows])
+def _convert(network: Any, test_time_augmentation: str, calibration: Images, folder: Path) -> None:
+    """Write the network in both precisions."""
+    say("converting to ONNX")
+    float32, int8 = (folder / name for name in MODELS.values())
+    model.export.write_onnx(network, float32, test_time_augmentation=test_time_augmentation)
+    say(f"quantising by {len(calibration):,} validation images")
+    model.export.write_int8(float32, int8, calibration)
 
 
 def headline(figures: Mapping[str, Any]) -> dict[str, Any]:
@@ -200,110 +185,3 @@ def _answers_of_keras(
             test_time_augmentation=subject.test_time_augmentation,
             label="answers of Keras",
         )
-
-
-def _check(
-    bare: Description,
-    folder: Path,
-    material: CheckImages,
-    expected: NDArray[np.float64],
-    limits: ExportParams,
-) -> dict[str, Any]:
-    """The figures of both files beside Keras.
-
-    Raises:
-        ModelError: One is further away than the limits allow.
-    """
-    right = _accuracy(material, expected)
-    checks: dict[str, Any] = {
-        "images": len(material.images),
-        "calibration_images": len(material.calibration),
-        "keras_accuracy": right,
-    }
-    for precision in ("float32", "int8"):
-        answers = _answers_of_onnx(bare, folder, material.images, precision)
-        difference = float(np.abs(answers - expected).max())
-        accuracy = _accuracy(material, answers)
-        checks[precision] = {"max_difference": float(f"{difference:.2g}"), "accuracy": accuracy}
-        if precision == "float32" and not difference <= limits.max_difference:
-            raise ModelError(
-                f"{MODELS[precision]}: its probabilities differ from Keras' by up to {difference:.2g} on "
-                f"{len(answers):,} test images, expected at most {limits.max_difference:g} "
-                "(export.max_difference); nothing was exported: see that tf2onnx, onnx and onnxruntime are "
-                "of the versions in requirements.txt"
-            )
-        if not right - accuracy <= limits.max_accuracy_loss:
-            raise ModelError(
-                f"{MODELS[precision]}: its accuracy is {accuracy:.4f} on {len(answers):,} test images, but "
-                f"Keras' {right:.4f}, expected a loss of at most {limits.max_accuracy_loss:g} "
-                "(export.max_accuracy_loss); nothing was exported: raise export.calibration_images, or the "
-                "limit if you can bear the loss"
-            )
-    return checks
-
-
-def _answers_of_onnx(
-    bare: Description, folder: Path, images: Images, precision: Precision
-) -> NDArray[np.float64]:
-    network = serving.network.Network(folder, bare, precision=precision, threads=None)
-    batches = range(0, len(images), _BATCH)
-
-    def answers() -> Iterator[NDArray[np.float32]]:
-        for start in track(
-            batches, total=len(batches), label=f"answers of {MODELS[precision]}", unit="batches"
-        ):
-            yield network.predict(images[start : start + _BATCH])
-
-    return np.concatenate(list(answers())).astype(np.float64)
-
-
-def _accuracy(material: CheckImages, probabilities: NDArray[np.float64]) -> float:
-    right = probabilities.round(_DECIMALS).argmax(axis=1) == material.labels
-    return round(float(right.mean()), _DECIMALS)
-
-
-def _figures(
-    subject: Subject,
-    material: CheckImages,
-    answers: NDArray[np.float64],
-    limits: ExportParams,
-    evaluation: EvaluateParams,
-) -> Mapping[str, Any]:
-    """The content of `metrics.json`; made anew where no report has it.
-
-    Raises:
-        ModelError: The report is about another network or other images.
-        DataError: The report lacks a figure.
-    """
-    report = subject.reports.get("metrics.json")
-    if report is None:
-        rounded = answers.round(_DECIMALS)
-        every, unseen = (
-            model.metrics.score(
-                material.labels[rows],
-                rounded[rows],
-                confidence_level=subject.confidence_level,
-                calibration_bins=evaluation.calibration_bins,
-            )
-            for rows in (np.full(len(rounded), True), ~material.leaked)
-        )
-        classes = model.metrics.score_classes(material.labels, rounded)
-        return {
-            **asdict(every),
-            "leak_free": asdict(unseen),
-            "per_class": {name: asdict(entry) for name, entry in classes.items()},
-        }
-    missing = [key for key in ("accuracy", "num_images", "leak_free", "per_class") if key not in report]
-    if missing:
-        raise DataError(
-            f"metrics.json: lacks {', '.join(missing)}; score the network with 'ferflow evaluate'"
-        )
-    accuracy = _accuracy(material, answers)
-    same_images = report["num_images"] == len(answers)
-    if not same_images or not abs(report["accuracy"] - accuracy) <= limits.max_accuracy_loss:
-        raise ModelError(
-            f"metrics.json: says accuracy {report['accuracy']} on {report['num_images']:,} images, but the "
-            f"network has {accuracy} on {len(answers):,} now; nothing was exported: score it again with "
-            "'ferflow evaluate', and register that run"
-        )
-    return report

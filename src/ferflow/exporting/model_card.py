@@ -10,7 +10,7 @@ from typing import Any
 
 from ferflow import heavy
 from ferflow.errors import DataError
-from ferflow.labels import EMOTIONS
+from ferflow.exporting import card_figures
 from ferflow.reporting.comparison import Origin, origin_of
 from ferflow.serving.export_folder import DETECTOR, MODELS, Description
 
@@ -23,13 +23,6 @@ _VIEWS = {
     "whole_and_ten_crop": "are means over twelve views: the picture, its four corners and its centre, "
     "enlarged, and the mirror images of the six",
 }
-# How the forms of the network that comes with ferflow were compared.
-_FORM_VIEWS = {
-    "none": "one view",
-    "flip": "the views that answer: the image and its mirror image",
-    "ten_crop": "the views that answer: ten crops",
-}
-_NO_FIGURE = "\N{EN DASH}"
 _FER2013_TERMS = (
     "FER-2013 has terms of its own, which its publishers set and which are not those of the code: whether "
     "a model trained on it may be used or passed on is yours to see. So have the weights of a backbone that "
@@ -67,8 +60,8 @@ def write_card(
             network=_network(reports.get("train.json")),
             is_sample=origin is Origin.SAMPLE,
             is_fer2013=origin is Origin.FER2013,
-            takes="It takes" if _is_packed(description) else "Both networks take",
-            gives="gives" if _is_packed(description) else "give",
+            takes="It takes" if card_figures.is_packed(description) else "Both networks take",
+            gives="gives" if card_figures.is_packed(description) else "give",
             files=_files(description),
             views=_VIEWS[description.test_time_augmentation],
             temperature=_temperature(description),
@@ -77,11 +70,11 @@ def write_card(
             protocol=_protocol(reports.get("data.json")),
             about_figures=_about_figures(description, reports),
             interval=f"{100 * confidence_level:g} % interval",
-            scores=_scores(figures),
-            about_leaks=_about_leaks(figures),
-            classes=_classes(figures),
-            checks=_checks(description),
-            weakest=_weakest(figures),
+            scores=card_figures.scores(figures),
+            about_leaks=card_figures.about_leaks(figures),
+            classes=card_figures.classes(figures),
+            checks=card_figures.checks(description),
+            weakest=card_figures.weakest(figures),
             licence=_licence(origin),
             lineage=_lineage(description, lineage),
         )
@@ -105,7 +98,7 @@ def _environment() -> heavy.jinja2.Environment:
 
 
 def _title(description: Description) -> str:
-    if _is_packed(description):
+    if card_figures.is_packed(description):
         return f"{description.name}, the network that comes with ferflow"
     if description.version is None:
         return f"{description.name}, not registered"
@@ -133,13 +126,8 @@ def _file_name(path: str) -> str:
     return path.rsplit("/", 1)[-1]
 
 
-def _is_packed(description: Description) -> bool:
-    """Whether it is the network that comes with ferflow, whose form was chosen among several."""
-    return "forms" in description.checks
-
-
 def _files(description: Description) -> list[tuple[str, str]]:
-    if _is_packed(description):
+    if card_figures.is_packed(description):
         return [
             (MODELS["float32"], "the network, ONNX opset 17: kernels of 8 bits, computed in float32"),
             ("weights.npz", "all other numbers, for training that starts from the network"),
@@ -206,102 +194,11 @@ def _protocol(report: Mapping[str, Any] | None) -> str:
 
 
 def _about_figures(description: Description, reports: Mapping[str, Any]) -> str:
-    if _is_packed(description):
+    if card_figures.is_packed(description):
         return "Of this very file, answered by ONNX Runtime on a processor."
     if "metrics.json" in reports:
         return "Of the evaluation that the model was registered or trained with; Keras answered."
     return "Of the answers that Keras gave during this export; no evaluation of the model was at hand."
-
-
-def _scores(figures: Mapping[str, Any]) -> list[list[str]]:
-    return [
-        [
-            name,
-            f"{part['num_images']:,}",
-            _percent(part["accuracy"]),
-            f"{_percent(part['accuracy_low'])} to {_percent(part['accuracy_high'])}",
-            _share(part["f1_macro"]),
-            _share(part["auc_ovr_weighted"]),
-            _share(part["ece"]),
-        ]
-        for name, part in (("all", figures), ("leak-free", figures["leak_free"]))
-    ]
-
-
-def _about_leaks(figures: Mapping[str, Any]) -> str:
-    leaked = figures["num_images"] - figures["leak_free"]["num_images"]
-    if leaked == 0:
-        return "No test picture has a copy among those that trained or selected the model."
-    return (
-        f"{leaked:,} test pictures have a copy, exact or near, among those that trained or selected the "
-        "model. The leak-free figures, without them, are the ones to believe."
-    )
-
-
-def _classes(figures: Mapping[str, Any]) -> list[list[str]]:
-    per_class = figures["per_class"]
-    return [
-        [
-            emotion,
-            *(_share(per_class[emotion][key]) for key in ("precision", "recall", "f1", "auc")),
-            f"{per_class[emotion]['support']:,}",
-        ]
-        for emotion in EMOTIONS
-    ]
-
-
-def _weakest(figures: Mapping[str, Any]) -> str:
-    recalls = {
-        emotion: entry["recall"]
-        for emotion, entry in figures["per_class"].items()
-        if entry["recall"] is not None
-    }
-    if not recalls:
-        return "No class has test images."
-    weakest = min(recalls, key=lambda emotion: (recalls[emotion], emotion))
-    return f"Its weakest class is {weakest}: it finds {_percent(recalls[weakest])} of those faces."
-
-
-def _checks(description: Description) -> dict[str, Any]:
-    checks = description.checks
-    if _is_packed(description):
-        return _checks_of_forms(checks)
-    rows = [["Keras", _percent(checks["keras_accuracy"], decimals=2), _NO_FIGURE]]
-    rows += [
-        [
-            f"`{name}`",
-            _percent(checks[precision]["accuracy"], decimals=2),
-            f"{checks[precision]['max_difference']:g}",
-        ]
-        for precision, name in MODELS.items()
-    ]
-    return {
-        "about": f"Checked on {checks['images']:,} test images before it was written; int8 was quantised by "
-        f"{checks['calibration_images']:,} validation images.",
-        "header": ["", "accuracy", "largest difference of a probability from Keras"],
-        "rows": rows,
-    }
-
-
-def _checks_of_forms(checks: Mapping[str, Any]) -> dict[str, Any]:
-    rows = [
-        [
-            form["form"],
-            f"{form['bytes']:,}",
-            _percent(form["accuracy"], decimals=2),
-            f"{form['other_answers']:,}",
-            f"{form['max_difference']:g}",
-        ]
-        for form in checks["forms"]
-    ]
-    return {
-        "about": f"The form of the weights, chosen by all {checks['images']:,} validation images "
-        f"({_FORM_VIEWS[checks['form_views']]}): {checks['packaged']}. It computes "
-        "in float32 on every processor, so that the answers do not depend on which instructions for 8-bit "
-        "numbers a processor has.",
-        "header": ["form", "bytes", "accuracy", "other answers than float32", "largest difference from it"],
-        "rows": rows,
-    }
 
 
 def _licence(origin: Any) -> str:
@@ -326,11 +223,3 @@ def _lineage(description: Description, tags: Mapping[str, str]) -> list[tuple[st
 def _cell(value: object) -> str:
     """A text that cannot end a cell, a code span or a line of Markdown."""
     return " ".join(str(value).replace("|", "/").replace("`", "'").split())
-
-
-def _percent(share: float | None, *, decimals: int = 1) -> str:
-    return _NO_FIGURE if share is None else f"{100 * share:.{decimals}f} %"
-
-
-def _share(value: float | None) -> str:
-    return _NO_FIGURE if value is None else f"{value:.3f}"

@@ -13,7 +13,7 @@ from ferflow.errors import OutputError
 from ferflow.files import atomic_file
 from ferflow.labels import EMOTIONS
 from ferflow.serving.answers import UNSURE, answer_of
-from ferflow.serving.predictor import Face
+from ferflow.serving.face import Face
 
 # Pictures below this are enlarged, so that words fit beside the faces.
 _SMALLEST = 480

@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 
 from ferflow.serving.answering import Answering
-from ferflow.serving.predictor import Face
+from ferflow.serving.face import Face
 from ferflow.serving.shots import Shot
 
 UNSURE = "unsure"

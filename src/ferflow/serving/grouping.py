@@ -18,7 +18,7 @@ from ferflow.errors import SourceError
 from ferflow.labels import EMOTIONS
 
 if TYPE_CHECKING:
-    from ferflow.serving.predictor import Face
+    from ferflow.serving.face import Face
 
 VALENCE = "valence"
 # Surprise is neither: people rate it near the middle between pleasant and unpleasant.

@@ -19,9 +19,10 @@ from ferflow.data.opencv_threads import single_threaded_opencv
 from ferflow.errors import BadImageError
 from ferflow.machine import usable_cores
 from ferflow.serving.defaults import MAX_PIXELS
+from ferflow.serving.face import Face
 from ferflow.serving.frames import Every
 from ferflow.serving.incoming import brought_here
-from ferflow.serving.predictor import Face, Predictor, Prepared
+from ferflow.serving.predictor import Predictor, Prepared
 from ferflow.serving.shots import Shot, Source, read_frames, read_picture, read_webcam
 
 # Pictures and faces of a batch, the first that is reached; the first picture is answered by itself.

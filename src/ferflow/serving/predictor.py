@@ -24,43 +24,12 @@ from ferflow.serving.crop import Box, cut_face
 from ferflow.serving.defaults import MAX_PIXELS, MIN_SCORE
 from ferflow.serving.devices import Device
 from ferflow.serving.export_folder import Description, Precision
+from ferflow.serving.face import TINY, Face
 from ferflow.serving.finder import FinderPool, Found, finder_maker
 from ferflow.serving.network import Network, Probabilities
+from ferflow.serving.reading import Picture, read_picture
 
-Picture = str | Path | bytes | pictures.Picture | NDArray[np.uint8]
-
-# A face whose box is smaller than this, in pixels of the photo, is answered but marked: FER-2013's faces
-# reduced to 24 px and enlarged again are read 9 points worse than at 48 px, at 20 px 17 points.
-TINY = 24
-MAX_BYTES = 200_000_000
 _LEAST_PROBABILITY = 1e-12
-
-
-@dataclass(frozen=True, eq=False)
-class Face:
-    """A face and what it shows.
-
-    Attributes:
-        box: Left, top, width, height in pixels of the upright picture; a part may lie outside.
-        score: How sure the detector is, 0-1; None where none looked.
-        probabilities: (7,) float32, in the order of `labels`; in a video smoothed over time.
-        emotion: The most probable one.
-        confidence: Its probability after temperature scaling, 0-1.
-        crop: (48, 48) uint8, 0-255, grey: what the network saw.
-        is_tiny: The box is so small that the answer is hardly more than a guess.
-        labels: What the probabilities are of: `EMOTIONS`, or the classes of a `Grouping`.
-        track: Number of the face in a video, from 1 on, the same in all its frames; None for pictures.
-    """
-
-    box: tuple[int, int, int, int]
-    score: float | None
-    probabilities: NDArray[np.float32]
-    emotion: str
-    confidence: float
-    crop: Images
-    is_tiny: bool
-    labels: tuple[str, ...] = EMOTIONS
-    track: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -260,19 +229,7 @@ class Predictor:
         Raises:
             BadImageError: The picture cannot be read; the message names it.
         """
-        if isinstance(image, pictures.Picture):
-            return image
-        if isinstance(image, np.ndarray):
-            pixels = _checked(image, number)
-            return pictures.Picture(pixels, pixels.shape[1], pixels.shape[0], scale=1)
-        name = f"picture {number}" if isinstance(image, bytes) else str(image)
-        try:
-            content = image if isinstance(image, bytes) else _read(Path(image))
-            return self._decode(content, max_pixels=self._max_pixels, limit="the limit of")
-        except BadImageError as error:
-            raise BadImageError(f"{name}: {error}") from error
-        except OSError as error:
-            raise BadImageError(f"{name}: cannot be read ({error.strerror})") from error
+        return read_picture(image, self._decode, number=number, max_pixels=self._max_pixels)
 
     def _find(self, picture: Images, number: int) -> list[Found]:
         found = self._finder.find(picture)
@@ -299,22 +256,6 @@ class Predictor:
             crop=crop,
             is_tiny=max(width, height) < TINY,
         )
-
-
-def _read(path: Path) -> bytes:
-    num_bytes = path.stat().st_size
-    if num_bytes > MAX_BYTES:
-        raise BadImageError(f"has {num_bytes:,} bytes, more than the limit of {MAX_BYTES:,}")
-    return path.read_bytes()
-
-
-def _checked(image: NDArray[Any], number: int) -> Images:
-    is_picture = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)
-    if image.dtype != np.uint8 or not is_picture or image.size == 0:
-        raise BadImageError(
-            f"picture {number}: is {image.dtype} {image.shape}, expected uint8 (H, W) or (H, W, 3)"
-        )
-    return np.ascontiguousarray(image)
 
 
 def _in_file(face: Found, scale: int) -> Found:

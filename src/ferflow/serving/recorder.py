@@ -18,7 +18,8 @@ from ferflow.serving.tracks import Tracker
 
 if TYPE_CHECKING:
     from ferflow.serving.clip import Clip
-    from ferflow.serving.predictor import Face, Predictor
+    from ferflow.serving.face import Face
+    from ferflow.serving.predictor import Predictor
     from ferflow.serving.shots import Shot, Source
 
 Form = Literal["table", "json", "csv"]

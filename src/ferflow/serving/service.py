@@ -22,10 +22,11 @@ from ferflow.errors import BadImageError
 from ferflow.explain.heatmap import overlay
 from ferflow.labels import EMOTIONS
 from ferflow.serving.export_folder import Description
+from ferflow.serving.face import Face
 from ferflow.serving.guard import Guard, as_response
 from ferflow.serving.limits import Limits, Refused
 from ferflow.serving.metrics import Metrics
-from ferflow.serving.predictor import Face, Predictor
+from ferflow.serving.predictor import Predictor
 from ferflow.serving.uploads import Uploads
 from ferflow.serving.workers import Workers
 from ferflow.version import version

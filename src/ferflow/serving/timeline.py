@@ -13,7 +13,7 @@ from ferflow.files import atomic_file
 from ferflow.serving.answers import as_csv, csv_header
 
 if TYPE_CHECKING:
-    from ferflow.serving.predictor import Face
+    from ferflow.serving.face import Face
     from ferflow.serving.shots import Shot
 
 

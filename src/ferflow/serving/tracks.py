@@ -20,7 +20,7 @@ from ferflow.labels import EMOTIONS
 from ferflow.serving.assignment import assigned
 
 if TYPE_CHECKING:
-    from ferflow.serving.predictor import Face
+    from ferflow.serving.face import Face
 
 SMOOTH = 0.5  # seconds
 # A face is another one if its centre is further from where it was expected, in face sizes, or its size

@@ -10,7 +10,8 @@ import numpy as np
 from ferflow import paths
 from ferflow.data.subsets import load_subset
 from ferflow.errors import DataError, ModelError, OutputError, TrackingError
-from ferflow.exporting.exporter import CheckImages, Subject, calibration_images, write_export
+from ferflow.exporting.agreement import CheckImages, calibration_images
+from ferflow.exporting.exporter import Subject, write_export
 from ferflow.files import sha256_of
 from ferflow.params import Params
 from ferflow.places import typed

@@ -125,7 +125,7 @@ class PredictReport:
 
 
 def predict(
-    paths: Sequence[str],
+    paths: Sequence[str] | None,
     *,
     webcam: int | None = None,
     reading: Reading | None = None,
@@ -135,7 +135,7 @@ def predict(
     """Read pictures, folders of them, videos, addresses or a webcam.
 
     Args:
-        paths: What is read; `-` for standard input.
+        paths: What is read; `-` for standard input; None where a webcam is all.
         webcam: Number of a webcam, until Ctrl-C.
         reading: How pictures are read.
         telling: How answers are told.
@@ -153,7 +153,7 @@ def predict(
     frames = parse_every(reading.every)
     if telling.timeline is not None:
         _check_can_plot()
-    sources, complaints, remarks = list_sources(list(paths), moving=reading.animated)
+    sources, complaints, remarks = list_sources(list(paths or ()), moving=reading.animated)
     if webcam is not None:
         sources.append(webcam_source(webcam))
     predictor = _open_predictor(reading)

@@ -27,12 +27,12 @@ from ferflow.data.drawn.canvas import (
 )
 from ferflow.data.drawn.expressions import Expression
 from ferflow.data.drawn.face_traits import Identity, View
+from ferflow.data.drawn.hair import draw_behind_body, draw_crown, draw_front
 from ferflow.data.drawn.photograph import DRAWN_SIZE, PLAIN, background, photograph
 
 _EYE_Y = -17.0
 _MOUTH_Y = 48.0
 _FOLD = np.array([[13, 24], [24, 35], [29, 47], [26, 51], [19, 37]])
-_ACROSS = np.linspace(-1, 1, 17)
 _BROW_ALONG = np.linspace(0, 1, 12)[:, None]
 
 
@@ -74,21 +74,18 @@ class _Face:
         self._nose()
         self._mouth()
         self._folds_and_moustache()
-        self._front_hair()
+        draw_front(self.canvas, self.who, self.generator)
         if self.who.glasses:
             self._glasses()
         return photograph(self.canvas.picture, self.view, self.generator)
 
     def _body_and_back_hair(self) -> None:
         who, canvas = self.who, self.canvas
-        if who.hair_style == "long":
-            canvas.fill(ellipse(0, -5, who.half_width + 17, 98), who.hair * 0.8, depth=-20)
-            canvas.fill(box(-who.half_width - 15, -5, who.half_width + 15, 130), who.hair * 0.75, depth=-20)
+        draw_behind_body(canvas, who)
         clothes = self.generator.uniform(20, 200)
         canvas.fill(ellipse(0, 165, 120, 65), clothes, depth=-10)
         canvas.fill(box(-32, 50, 32, 115), self.skin * 0.66, depth=-5)
-        if who.hair_style != "bald":
-            canvas.fill(self._crown(), who.hair * 0.9, depth=0.0)
+        draw_crown(canvas, who)
         for side in (-1, 1):
             ear = ellipse(side * (who.half_width + 1), -2, 9 * who.ear_size, 18 * who.ear_size)
             canvas.fill(ear, self.skin * 0.82, depth=-5)
@@ -253,45 +250,6 @@ class _Face:
             right *= who.mouth_width / 24
             right += [0, lip]
             canvas.fill(mirrored(right), min(0.6 * self.skin, who.hair) * (1.3 - 0.4 * who.moustache))
-
-    def _front_hair(self) -> None:
-        who = self.who
-        if who.hair_style == "bald":
-            return
-        front = curve(_ACROSS * (who.half_width + 3), np.minimum(self._hairline(_ACROSS), -28))
-        area = np.concatenate([front, self._crown()[::-1]])
-        self.canvas.fill(area, who.hair, depth=6.0)
-        if who.hair_style == "long":
-            for side in (-1, 1):
-                lock = np.array([[0.80, -52], [0.90, -10], [0.92, 30], [0.98, 75], [1.25, 75], [1.2, -40]])
-                self.canvas.fill(lock * [side * who.half_width, 1], who.hair * 0.92, depth=6.0)
-        root = np.array([who.parting * who.half_width, -112])
-        ends = front[self.generator.permutation(len(front))]
-        roots = root + (ends - root) * [0.55, 0.0]
-        strands = list(np.stack([roots, ends + np.array([0, 4])], axis=1))
-        for tone, chosen in ((who.hair * 0.84, strands[:6]), (who.hair * 1.10 + 5, strands[6:11])):
-            self.canvas.strands(chosen, tone, within=area, depth=6.0)
-
-    def _hairline(self, across: Points) -> Points:
-        """The lower edge of the hair, at -1 (left temple) to 1 (right temple)."""
-        who = self.who
-        if who.hair_style == "fringe":
-            fall = 16 + 3 * np.cos(across * 19) + 18 * across**8
-        elif who.hair_style == "curly":
-            fall = 6 + 4 * np.cos(across * 14) + 34 * across**4
-        elif who.hair_style == "short":
-            fall = 36 * np.abs(across) ** 3.5
-        else:
-            fall = (44 if who.hair_style == "long" else 26) * np.abs(across - who.parting) ** 1.4 - 6
-        edge: Points = who.hairline + fall
-        return edge
-
-    def _crown(self) -> Points:
-        """The upper edge of the hair, from left to right."""
-        top = np.concatenate([CIRCLE[18:], CIRCLE[:1]])
-        if self.who.hair_style == "curly":
-            top = top * 1.1
-        return curve(top[:, 0] * (self.who.half_width + 8), top[:, 1] * 78 - 27)
 
     def _glasses(self) -> None:
         who, canvas = self.who, self.canvas
