@@ -13,6 +13,7 @@ from ferflow.errors import DataError
 from ferflow.model import paper
 from ferflow.model.second_yardstick import SecondYardstick, VoteScores
 from ferflow.reporting.page import write_page
+from tests.conftest import REPOSITORY
 from tests.reporting.conftest import make_scored, write_plots
 
 _VOID = {"meta", "img", "source", "link", "br", "hr", "input"}
@@ -235,3 +236,14 @@ def test_page_shows_the_accuracy_against_votes_where_there_are_some(scored, read
     ):
         assert figure in text
     assert "FER+" not in read_page(scored.results).text
+
+
+def test_every_page_has_the_head_and_style_of_the_base_template():
+    folder = REPOSITORY / "src" / "ferflow" / "reporting"
+    parts = {"base.html", "table.html"}
+    pages = [path for path in sorted(folder.glob("*.html")) if path.name not in parts]
+    assert len(pages) >= 5
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert text.startswith('{% extends "base.html" %}\n'), page.name
+        assert "page.css" not in text, page.name

@@ -167,7 +167,13 @@ _ALL = (
                 "Accuracy by share of images answered",
             ),
         ),
-        files=("reporting/page.css", "reporting/page.js", "reporting/report.html", "reporting/table.html"),
+        files=(
+            "reporting/page.css",
+            "reporting/base.html",
+            "reporting/page.js",
+            "reporting/report.html",
+            "reporting/table.html",
+        ),
     ),
 )
 
