@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.recipes import drawn_faces, score_once
+from benchmarks.recipes import score_once
+from benchmarks.runs import drawn_faces
 from ferflow.files import atomic_file, write_json
 from ferflow.profiles import write_profile
 from ferflow.progress import say

@@ -25,6 +25,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from benchmarks.runs import drawn_faces
 from ferflow.data.store import read_csv
 from ferflow.data.subsets import load_subset
 from ferflow.files import atomic_file, write_json
@@ -249,17 +250,6 @@ def plot_study(result: Mapping[str, Any], path: Path) -> None:
         curves.legend(loc="lower right")
 
     save_figure(draw, path, size=(11.5, 4.4))
-
-
-def drawn_faces(folder: Path) -> Path:
-    """The split of profile sample's faces; made once."""
-    split = folder / "data" / "split"
-    if not (split / "manifest.csv").is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        write_profile("sample", [], profiles=_ROOT / "profiles", target=folder / "params.yaml")
-        for stage in ("download", "face-filter", "split"):
-            subprocess.run([sys.executable, "-m", "ferflow", stage], cwd=folder, check=True)
-    return split
 
 
 if __name__ == "__main__":

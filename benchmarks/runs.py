@@ -41,6 +41,17 @@ def profile_params(name: str, changes: Iterable[str] = ()) -> Params:
         return load_params(target)
 
 
+def drawn_faces(folder: Path) -> Path:
+    """The split of profile sample's faces; made once."""
+    split = folder / "data" / "split"
+    if not (split / "manifest.csv").is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_profile("sample", [], profiles=_PROFILES, target=folder / "params.yaml")
+        for stage in ("download", "face-filter", "split"):
+            subprocess.run([sys.executable, "-m", "ferflow", stage], cwd=folder, check=True)
+    return split
+
+
 def positive(text: str) -> int:
     """An argument that is a whole number from 1 on."""
     try:

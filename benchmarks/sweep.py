@@ -25,7 +25,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from benchmarks.runs import add_result_flags, errors_for_people, finish, positive, usable_cores
+from benchmarks.runs import add_result_flags, drawn_faces, errors_for_people, finish, positive, usable_cores
 from ferflow.data.store import read_csv
 from ferflow.files import write_json
 from ferflow.profiles import change_values, write_profile
@@ -70,7 +70,7 @@ def main() -> None:
     _adopt_orphans()
     with errors_for_people(), tempfile.TemporaryDirectory() as name:
         folder = (arguments.folder or Path(name)).resolve()
-        split = (arguments.split or _drawn_faces(folder / "drawn")).resolve()
+        split = (arguments.split or drawn_faces(folder / "drawn")).resolve()
         trials = 2 if arguments.reduced else arguments.trials
         runs = {way: _run(folder, way, split, arguments, trials) for way in _WAYS}
         result = compare({way: found for way, (found, _) in runs.items()})
@@ -218,17 +218,6 @@ def plot(result: Mapping[str, Any], path: Path) -> None:
         axes.legend(loc="lower right")
 
     save_figure(draw, path, size=(7.4, 4.2))
-
-
-def _drawn_faces(folder: Path) -> Path:
-    """The split of profile sample's faces; made once."""
-    split = folder / "data" / "split"
-    if not (split / "manifest.csv").is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        write_profile("sample", [], profiles=_PROFILES, target=folder / "params.yaml")
-        for stage in ("download", "face-filter", "split"):
-            subprocess.run([sys.executable, "-m", "ferflow", stage], cwd=folder, check=True)
-    return split
 
 
 if __name__ == "__main__":
