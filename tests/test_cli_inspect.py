@@ -13,6 +13,7 @@ from ferflow.cli.app import app
 from ferflow.data.store import read_csv
 from ferflow.errors import FerflowError
 from tests.conftest import REPOSITORY
+from tests.data.foreign_files import write_7z, write_rar5
 from tests.data.layouts import LAYOUTS
 from tests.data.tables import TABLES
 from tests.source_files import encoded, face, write_folder, write_zip
@@ -89,6 +90,16 @@ def test_the_line_that_is_printed_for_a_table_reads_it(name, tmp_path, run):
 
     assert "21 images, read as source csv" in printed
     assert len(paste(run, printed)) == 21
+
+
+@pytest.mark.parametrize("write", [write_7z, write_rar5])
+def test_the_line_that_is_printed_for_a_7z_or_rar_reads_it(write, tmp_path, run):
+    tree = LAYOUTS["usages as folders"]
+    path = write(tmp_path / ("data.7z" if write is write_7z else "data.rar"), files_of(tree))
+    printed = run("inspect", str(path))
+
+    assert f"{len(tree.images):,} images, read as source archive" in printed
+    assert paste(run, printed) == sorted(tree.images.values())
 
 
 def test_inspect_says_formats_sizes_and_odd_files(tmp_path, run):

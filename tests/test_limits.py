@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -16,6 +18,7 @@ import pytest
 from ferflow import limits
 from ferflow.data.archives.archives import read_members
 from ferflow.data.archives.bounds import check_name_length
+from ferflow.data.archives.foreign_archive import ForeignArchive
 from ferflow.data.archives.zip_directory import DirectoryFirst
 from ferflow.data.sources.fer_csv import read_fer_csv
 from ferflow.data.sources.reading_errors import Wording
@@ -71,6 +74,16 @@ def _zip_bytes_a_member(number: int, folder: Path, bounds: DownloadParams) -> No
     DirectoryFirst(io.BytesIO(), folder, changed).read(number * members)
 
 
+def _foreign_list(number: int, folder: Path, _: DownloadParams) -> None:
+    frame = f"struct.pack('>iI', -2, {number}) + b'[]'.ljust({number})"
+    code = f"import sys, struct; sys.stdout.buffer.write({frame})"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        try:
+            ForeignArchive(folder, "7z", process)
+        finally:
+            process.kill()
+
+
 def _csv_line(number: int, folder: Path, bounds: DownloadParams) -> None:
     rows = csv_rows()
     used = len(",".join(rows[0])) + len(",\n")
@@ -102,6 +115,7 @@ _FEEDS: dict[str, Feed] = {
     "MAX_TAR_DIGITS": _tar_digits,
     "MAX_ZIP_DIRECTORY_BYTES": _zip_directory,
     "ZIP_DIRECTORY_BYTES_PER_MEMBER": _zip_bytes_a_member,
+    "MAX_FOREIGN_LIST_BYTES": _foreign_list,
     "MAX_CSV_LINE_CHARACTERS": _csv_line,
     "MAX_INDEX_CELL_CHARACTERS": _index_cell,
     "MAX_JSON_BYTES": _json_bytes,

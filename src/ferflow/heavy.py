@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import optuna as optuna
     import pillow_heif as pillow_heif
     import platformdirs as platformdirs
+    import py7zr as py7zr
+    import rarfile as rarfile
     import requests as requests
     import rich as rich
     import ruamel as ruamel
@@ -45,6 +47,8 @@ _MODULES = {
     "optuna": ("optuna",),
     "pillow_heif": ("pillow_heif",),
     "platformdirs": ("platformdirs",),
+    "py7zr": ("py7zr.exceptions", "py7zr.io"),
+    "rarfile": ("rarfile",),
     "requests": ("requests",),
     "rich": ("rich.box", "rich.console", "rich.live", "rich.table", "rich.text"),
     "ruamel": ("ruamel.yaml", "ruamel.yaml.error"),

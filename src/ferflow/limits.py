@@ -23,6 +23,8 @@ MAX_TAR_DIGITS = 64
 # Bytes of a zip's directory, which is read as a whole; more where `max_members` allows for more.
 MAX_ZIP_DIRECTORY_BYTES = 64 << 20
 ZIP_DIRECTORY_BYTES_PER_MEMBER = 256
+# Bytes of the list of a 7z or RAR archive, as the process that unpacks it gives it.
+MAX_FOREIGN_LIST_BYTES = 64 << 20
 
 # Characters of a line of a CSV source: one of FER-2013 has about 9,000.
 MAX_CSV_LINE_CHARACTERS = 100_000

@@ -52,8 +52,6 @@ def test_folders_around_everything_do_not_matter(tmp_path, bounds):
         ("fer.7z.001", b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
         ("fer.part2.rar", b"Rar!\x1a\x07\x01\x00", "a RAR archive"),
         ("fer.r00", b"\x00\x01", "a part of a split archive"),
-        ("fer.7z", b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
-        ("fer.rar", b"Rar!\x1a\x07\x01\x00", "a RAR archive"),
     ],
 )
 def test_what_is_not_read_is_named_with_the_way_on(tmp_path, bounds, name, start, says):

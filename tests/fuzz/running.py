@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from types import FrameType
 
-from ferflow.data.decoding.decode_worker import limit_memory
+from ferflow.data.process_limits import limit_memory
 from tests.fuzz.mutations import mutated
 from tests.fuzz.targets import TARGETS, Target
 

@@ -1,4 +1,4 @@
-"""Members of a zip, a tar or a folder, one by one and in memory: nothing is ever unpacked to disk.
+"""Members of a zip, tar, 7z, RAR or folder, one by one and in memory: nothing is ever unpacked to disk.
 
 Refused: names that are absolute or climb with `..`, links, devices and other special members,
 encrypted or exotic compression, and anything over the bounds in `DownloadParams`: count of
@@ -12,7 +12,6 @@ import bz2
 import gzip
 import io
 import lzma
-import re
 import stat
 import tarfile
 import zipfile
@@ -21,9 +20,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NoReturn, cast
 
-from ferflow.data.archives.bounds import check_count, check_name_length, check_ratio, check_size, check_total
-from ferflow.data.archives.file_kinds import refuse_foreign
+from ferflow.data.archives.bounds import check_count, check_name, check_ratio, check_size, check_total
+from ferflow.data.archives.file_kinds import kind_of, refuse_foreign
 from ferflow.data.archives.folder_source import list_folder, read_folder
+from ferflow.data.archives.foreign_archive import foreign_names, read_foreign
 from ferflow.data.archives.members import Member, printable, refuse_kind, unreadable
 from ferflow.data.archives.tar_stream import END_OF_ARCHIVE, BoundedStream
 from ferflow.data.archives.zip_directory import DirectoryFirst
@@ -40,7 +40,6 @@ _ZIP_ENCRYPTED = 0x1
 _ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _START_BYTES = 512
 _BUFFER_BYTES = 1 << 16
-_DRIVE = re.compile(r"^[A-Za-z]:")
 # All that the readers raise on damaged input. RecursionError: a tar of nothing but nested headers;
 # MemoryError: an xz header that asks for gigabytes of dictionary.
 DAMAGE = (
@@ -58,7 +57,7 @@ DAMAGE = (
 
 
 def read_members(path: Path, bounds: DownloadParams, *, wanted: Callable[[str], bool]) -> Iterator[Member]:
-    """Yield the wanted files of a zip, a tar (plain, gz, bz2, xz) or a folder.
+    """Yield the wanted files of a zip, a tar (plain, gz, bz2, xz), a 7z, a RAR or a folder.
 
     Args:
         path: The path of the archive or folder.
@@ -72,13 +71,15 @@ def read_members(path: Path, bounds: DownloadParams, *, wanted: Callable[[str], 
         return read_folder(path, bounds, wanted)
     start = start_of(path)
     refuse_foreign(path, start)
+    if kind := kind_of(start):
+        return read_foreign(path, kind, bounds, wanted)
     if is_zip(start):
         return _read_zip(path, bounds, wanted)
     return _read_tar(path, bounds, wanted, start)
 
 
 def known_names(path: Path, bounds: DownloadParams) -> list[str] | None:
-    """Names of all files of a folder or a zip; None for a tar, which tells them only while it is read.
+    """Names of all files of a folder, zip, 7z or RAR; None for a tar, which tells them only when read.
 
     Raises:
         SourceError: As of `read_members`.
@@ -87,6 +88,8 @@ def known_names(path: Path, bounds: DownloadParams) -> list[str] | None:
         return [file.name for file in list_folder(path, bounds)]
     start = start_of(path)
     refuse_foreign(path, start)
+    if kind := kind_of(start):
+        return foreign_names(path, kind, bounds)
     if is_zip(start):
         names: list[str] = []
 
@@ -142,7 +145,7 @@ def _check_zip_directory(
     total, packed = 0, path.stat().st_size
     for info in infos:
         name = zip_name(info)
-        _check_name(path, name)
+        check_name(path, name)
         kind = stat.S_IFMT(info.external_attr >> 16)
         if name.endswith("/") or kind == stat.S_IFDIR:
             continue
@@ -234,7 +237,7 @@ def _tar_members(
         if len(info.pax_headers) > MAX_TAR_RECORDS:
             raise tarfile.HeaderError(f"more than {MAX_TAR_RECORDS:,} records in the headers of a member")
         name = printable(info.name.encode("utf-8", "surrogateescape"))
-        _check_name(path, name)
+        check_name(path, name)
         yield name, info
 
 
@@ -259,17 +262,6 @@ def open_packed(path: Path, start: bytes) -> IO[bytes]:
             # They read headers of 512 bytes by several calls in Python each; a buffer does it in C.
             return io.BufferedReader(cast("io.RawIOBase", opener(path, "rb")), _BUFFER_BYTES)
     return path.open("rb")
-
-
-def _check_name(path: Path, name: str) -> None:
-    check_name_length(path, name)
-    if name.startswith("/") or _DRIVE.match(name):
-        raise SourceError(f"{path}: member {name} has an absolute path; repack it with relative names")
-    if ".." in name.split("/"):
-        raise SourceError(
-            f"{path}: member {name} climbs out with '..'; do not trust this archive: fetch "
-            "another copy from its publisher"
-        )
 
 
 def refuse_damage(path: Path, kind: str, error: BaseException) -> NoReturn:

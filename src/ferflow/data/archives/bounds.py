@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ from ferflow.limits import MAX_NAME_CHARACTERS
 
 if TYPE_CHECKING:
     from ferflow.params import DownloadParams  # which takes long to load, for names of types alone
+
+_DRIVE = re.compile(r"^[A-Za-z]:")
 
 
 def check_count(path: Path, count: int, bounds: DownloadParams) -> None:
@@ -79,4 +82,20 @@ def check_name_length(path: Path, name: str) -> None:
         raise SourceError(
             f"{path}: the name {name[:60]}... has {len(name):,} characters, more than {MAX_NAME_CHARACTERS}; "
             "rename that file, or take it out"
+        )
+
+
+def check_name(path: Path, name: str) -> None:
+    """Refuse the name of a member that is too long or leads out.
+
+    Raises:
+        SourceError: It is absolute, climbs with `..`, or is over `MAX_NAME_CHARACTERS`.
+    """
+    check_name_length(path, name)
+    if name.startswith("/") or _DRIVE.match(name):
+        raise SourceError(f"{path}: member {name} has an absolute path; repack it with relative names")
+    if ".." in name.split("/"):
+        raise SourceError(
+            f"{path}: member {name} climbs out with '..'; do not trust this archive: fetch "
+            "another copy from its publisher"
         )

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 from ferflow.errors import SourceError
 
-_REPACK = "unpack it and give the folder, or repack it as zip or tar.gz"
+REPACK = "unpack it and give the folder, or repack it as zip or tar.gz"
 _JOIN_ZIP = "join the parts (zip -s 0 FIRST.zip --out whole.zip)"
 _AS_CSV = "save it as CSV with the columns emotion, pixels, Usage"
 _AS_FOLDER = "write its images as PNG files into a folder for each class"
 
+# First bytes of what an extra library reads, what it is called, and the module.
+_LIBRARIES = {b"7z\xbc\xaf\x27\x1c": ("7z", "py7zr"), b"Rar!\x1a\x07": ("RAR", "rarfile")}
+
 # First bytes, what that is, and the way on.
 _KINDS: tuple[tuple[bytes, str, str], ...] = (
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", _REPACK),
-    (b"Rar!\x1a\x07", "a RAR archive", _REPACK),
     (
         b"PK\x07\x08",
         "the first part of a split zip archive",
         "join the parts (zip -s 0 FIRST.zip --out whole.zip)",
     ),
-    (b"\x28\xb5\x2f\xfd", "packed by zstd", f"unpack it (zstd -d), or {_REPACK}"),
-    (b"LZIP", "packed by lzip", f"unpack it (lzip -d), or {_REPACK}"),
-    (b"\x1f\x9d", "packed by compress", f"unpack it (uncompress), or {_REPACK}"),
-    (b"MSCF", "a Windows cabinet archive", _REPACK),
-    (b"!<arch>", "an ar archive", _REPACK),
+    (b"\x28\xb5\x2f\xfd", "packed by zstd", f"unpack it (zstd -d), or {REPACK}"),
+    (b"LZIP", "packed by lzip", f"unpack it (lzip -d), or {REPACK}"),
+    (b"\x1f\x9d", "packed by compress", f"unpack it (uncompress), or {REPACK}"),
+    (b"MSCF", "a Windows cabinet archive", REPACK),
+    (b"!<arch>", "an ar archive", REPACK),
     (
         b"PAR1",
         "a Parquet table",
@@ -48,15 +50,26 @@ _PAGE = re.compile(rb"\s*<(?:!doctype html|html)", re.IGNORECASE)
 _PART = re.compile(r"\.(?:z\d\d|\d{3}|part\d+\.rar|r\d\d)$", re.IGNORECASE)
 
 
+def kind_of(start: bytes) -> str:
+    """`7z` or `RAR` by the first bytes of a file; "" for another."""
+    return next((kind for magic, (kind, _) in _LIBRARIES.items() if start.startswith(magic)), "")
+
+
 def refuse_foreign(path: Path, start: bytes) -> None:
     """Refuse a file of a kind that is not read, by its first bytes.
 
     Raises:
         SourceError: It is one; says what it is and the way on.
     """
+    kind = kind_of(start)
     found = next(((what, cure) for magic, what, cure in _KINDS if start.startswith(magic)), None)
+    if kind and not _has_library(start):
+        found = (
+            f"a {kind} archive",
+            f"install ferflow[archives] (pip install 'ferflow[archives]'), or {REPACK}",
+        )
     if _PART.search(path.name):
-        what = found[0] if found else "a part of a split archive"
+        what = f"a {kind} archive" if kind else found[0] if found else "a part of a split archive"
         found = (
             what,
             "join the parts first: unpack the first one with the program that made them (7z x FIRST)",
@@ -73,3 +86,12 @@ def refuse_foreign(path: Path, start: bytes) -> None:
             f"{path}: is {found[0]}, expected a folder, zip, tar, tar.gz, tar.bz2, tar.xz or a table (CSV); "
             f"{found[1]}"
         )
+
+
+def _has_library(start: bytes) -> bool:
+    """Whether what reads such an archive is installed."""
+    (module,) = (module for magic, (_, module) in _LIBRARIES.items() if start.startswith(magic))
+    try:
+        return find_spec(module) is not None
+    except ValueError:  # It is marked as one that cannot be imported.
+        return False

@@ -1,4 +1,4 @@
-"""The bytes of a table that may be packed: plain, gz, bz2, xz, or the one table in a zip or a tar.
+"""The bytes of a table that may be packed: plain, gz, bz2, xz, or the one table in a zip, tar, 7z or RAR.
 
 Nothing is unpacked to disk; what is unpacked is counted against the bounds while it is read.
 """
@@ -25,8 +25,9 @@ from ferflow.data.archives.archives import (
     zip_name,
 )
 from ferflow.data.archives.bounds import check_ratio, check_total
-from ferflow.data.archives.file_kinds import refuse_foreign
+from ferflow.data.archives.file_kinds import kind_of, refuse_foreign
 from ferflow.data.archives.file_names import has_image_name, has_no_ending, is_litter
+from ferflow.data.archives.foreign_archive import PieceStream, check_list, foreign_names, open_foreign
 from ferflow.errors import SourceError
 
 if TYPE_CHECKING:
@@ -52,6 +53,15 @@ def open_table(path: Path, bounds: DownloadParams) -> Iterator[io.BufferedReader
     start = start_of(path)
     refuse_foreign(path, start)
     try:
+        if kind := kind_of(start):
+            with open_foreign(path, kind) as foreign:
+                numbers = {
+                    entry.name: number for number, entry in enumerate(foreign.entries) if entry.kind == "file"
+                }
+                chosen = numbers[_only_table(path, list(numbers))]
+                check_list(path, foreign.entries, bounds, lambda _: False)
+                yield _bounded(cast("IO[bytes]", PieceStream(foreign.pieces([chosen]))), path, bounds)
+            return
         if is_zip(start):
             with zipfile.ZipFile(path) as archive, _open_in_zip(path, archive, bounds) as stream:
                 yield _bounded(stream, path, bounds)
@@ -71,10 +81,13 @@ def open_table(path: Path, bounds: DownloadParams) -> Iterator[io.BufferedReader
 
 
 def holds_table(path: Path) -> bool:
-    """Whether a zip or tar holds a table and no image, or a packed or plain file is text with separators."""
+    """Whether an archive holds a table and no image, or a packed or plain file is text with separators."""
     start = start_of(path)
     try:
-        if is_zip(start):
+        if kind := kind_of(start):
+            refuse_foreign(path, start)
+            names = foreign_names(path, kind, None)
+        elif is_zip(start):
             with zipfile.ZipFile(path) as archive:
                 names = archive.namelist()
         else:

@@ -11,34 +11,19 @@ import json
 import struct
 import sys
 from itertools import accumulate
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from ferflow.data.decoding.pictures import decode_picture
 from ferflow.data.images import to_grey_face
+from ferflow.data.process_limits import limit_memory
 from ferflow.errors import BadImageError
 
 if TYPE_CHECKING:
     from ferflow.data.store import Images
 
 HEAD = struct.Struct(">I")
-
-
-def limit_memory(num_bytes: int) -> None:
-    """Let this process have so many bytes more than now; nothing where the platform has no such limit."""
-    try:
-        import resource  # Late: Windows has none.
-
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-        most = pages * resource.getpagesize() + num_bytes
-        _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    except (ImportError, OSError, ValueError):
-        return  # Windows, macOS: the bounds of sizes and the time limit of the parent hold there.
 
 
 def serve(requests: IO[bytes], answers: IO[bytes]) -> None:

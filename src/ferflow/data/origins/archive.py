@@ -1,4 +1,4 @@
-"""A zip, tar or folder that holds a folder of images for each class."""
+"""A zip, tar, 7z, RAR or folder that holds a folder of images for each class."""
 
 from __future__ import annotations
 

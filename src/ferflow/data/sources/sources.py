@@ -84,7 +84,7 @@ def check_path(params: DownloadParams) -> None:
 
 
 def read_archive(path: Path, params: DownloadParams) -> SourceContent:
-    """Read a zip, a tar or a folder of class folders.
+    """Read an archive or a folder of class folders.
 
     Raises:
         SourceError: It is missing, damaged, over a bound, or holds a refused member.
