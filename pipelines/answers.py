@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from pipelines.connection import proxy_of
 from pipelines.errors import PipelineError
 from pipelines.sections import Server
 
@@ -23,7 +24,7 @@ def readable_errors(server: Server, absent: str = "") -> Iterator[None]:
         PipelineError: The server could not be reached, or refused.
     """
     from kfp_server_api import ApiException
-    from urllib3.exceptions import HTTPError
+    from urllib3.exceptions import HTTPError, NewConnectionError, ProxyError
 
     try:
         yield
@@ -38,6 +39,14 @@ def readable_errors(server: Server, absent: str = "") -> Iterator[None]:
     except (HTTPError, OSError) as error:
         if trouble := _tls_trouble(str(error)):
             raise PipelineError(f"{server.host}: {trouble}") from error
+        # With a proxy in between, it is the proxy that is connected to.
+        cause = getattr(error, "reason", None) or error
+        if isinstance(cause, ProxyError | NewConnectionError) and (proxy := proxy_of(server)[0]):
+            raise PipelineError(
+                f"{server.host}: the proxy in between, {proxy}, cannot be reached ({_reason(error)}); "
+                "correct server.proxy in pipelines/config.yaml, HTTP_PROXY or HTTPS_PROXY, or add the host "
+                "to NO_PROXY"
+            ) from error
         raise PipelineError(
             f"{server.host}: cannot be reached ({_reason(error)}); see that Kubeflow Pipelines runs, and "
             "that server.host in pipelines/config.yaml is its address or that the port-forward is open "

@@ -36,7 +36,7 @@ def connect(server: Server) -> Any:
             "it; give the file of the authority's certificate (PEM), or null"
         )
     configuration.ssl_ca_cert = server.ca_certificate
-    configuration.proxy, configuration.proxy_headers = _proxy(server)
+    configuration.proxy, configuration.proxy_headers = proxy_of(server)
     wanted = credentials(server)
     for value in wanted.values():
         redaction.register(value)
@@ -109,7 +109,7 @@ def _check_encryption(server: Server) -> None:
     )
 
 
-def _proxy(server: Server) -> tuple[str | None, Any]:
+def proxy_of(server: Server) -> tuple[str | None, Any]:
     """Address and headers of the proxy in between; None without one."""
     parts = urlsplit(server.host)
     address = server.proxy

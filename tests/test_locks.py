@@ -52,6 +52,29 @@ def test_stage_lock_on_a_full_disk_is_a_readable_error(tmp_path):
         pass
 
 
+_TAKES_A_LOCK = """
+import sys
+sys.modules["fcntl"] = None
+from pathlib import Path
+from ferflow.locks import Lock
+print(Lock(Path(sys.argv[1])).acquire(wait=False))
+"""
+
+
+def test_what_a_kernels_lock_left_holds_nobody_where_there_is_none(tmp_path):
+    """As in a project that was used on Linux and is now on a system without such locks."""
+    path = tmp_path / "a.lock"
+    path.touch()
+
+    def take() -> str:
+        command = [sys.executable, "-c", _TAKES_A_LOCK, str(path)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    assert take() == "False"  # Somebody may be about to write a name into it.
+    os.utime(path, (1, 1))
+    assert take() == "True"
+
+
 def test_a_lock_has_one_holder_and_is_free_again_when_given_back(tmp_path):
     first, second = Lock(tmp_path / "a.lock"), Lock(tmp_path / "a.lock")
     assert first.acquire()

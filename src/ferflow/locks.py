@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,10 +21,12 @@ from ferflow.files import output_error
 with warnings.catch_warnings():
     # Where there is no kernel lock; the locks below do with less.
     warnings.filterwarnings("ignore", "only soft file lock is available")
-    from filelock import BaseFileLock, FileLock, Timeout
+    from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
 # Seconds between two tries of one who waits.
 _POLL_SECONDS = 0.02
+# Seconds within which the holder of a file that is the lock has written its name into it.
+_SECONDS_TO_WRITE = 30.0
 
 
 class Lock:
@@ -55,6 +58,8 @@ class Lock:
             OSError: The file cannot be made or locked.
         """
         lock = FileLock(self.path, thread_local=False, poll_interval=_POLL_SECONDS)
+        if isinstance(lock, SoftFileLock):
+            _drop_kernel_lock(self.path)
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "flock not supported on this filesystem")
@@ -71,6 +76,18 @@ class Lock:
             self._lock.release()
             self._lock = None
             Lock._held.discard(self)
+
+
+def _drop_kernel_lock(path: Path) -> None:
+    """Remove what a kernel's lock left, as in a project that comes from another system.
+
+    Such a file stays, and stays empty. Where the file itself is the lock, its holder writes its name into it
+    at once; an empty one would be waited for for ever.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        status = path.stat()
+        if status.st_size == 0 and time.time() - status.st_mtime > _SECONDS_TO_WRITE:
+            path.unlink()
 
 
 def is_held(path: Path) -> bool:

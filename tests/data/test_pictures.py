@@ -123,6 +123,12 @@ def test_a_heic_is_named_with_the_cure_where_its_library_is_absent(monkeypatch):
         decode(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64))
 
 
+def test_a_damaged_heic_is_named_with_the_cure():
+    pytest.importorskip("pillow_heif")
+    with pytest.raises(BadImageError, match=r"a HEIC that cannot be decoded: .*; convert it to JPEG"):
+        decode(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64))
+
+
 def test_a_heic_is_read_upright_where_its_library_is_there():
     pillow_heif = pytest.importorskip("pillow_heif")
     exif = Image.Exif()

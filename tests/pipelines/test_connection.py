@@ -119,9 +119,18 @@ def test_a_proxy_of_the_environment_or_of_the_settings_is_used(settings, proxy, 
     assert [who for _, who in proxy.asked] == [None, "Basic bWU6cEBzcw=="]
 
 
+def test_a_proxy_that_does_not_answer_is_the_one_that_is_named(settings, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://me:hidden@127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    far = changed(settings, {"server.host": "http://kubeflow.internal:8080"})
+    with pytest.raises(PipelineError, match=r"the proxy in between, http://127\.0\.0\.1:9, cannot") as caught:
+        Cluster(far.server).experiment()
+    assert "hidden" not in str(caught.value)
+
+
 def test_a_host_in_no_proxy_is_asked_directly(server, settings, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    with pytest.raises(PipelineError, match=r"cannot be reached.*HTTPS_PROXY and NO_PROXY"):
+    with pytest.raises(PipelineError, match=r"cannot be reached.*HTTPS_PROXY.*NO_PROXY"):
         _asked(settings)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     _asked(settings)

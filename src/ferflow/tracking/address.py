@@ -23,6 +23,10 @@ _SERVICES = ("databricks", "databricks-uc", "uc")
 _EXPECTED = "expected http://HOST:PORT, https://HOST, postgresql://USER@HOST/NAME or sqlite:////FILE"
 
 
+# The address of a copy that is read, to that of the store.
+_STAND_INS: dict[str, str] = {}
+
+
 def project_root(root: Path) -> Path:
     """The project that a folder belongs to: itself, or the one whose experiment DVC runs in a copy.
 
@@ -59,6 +63,7 @@ def is_web(uri: str) -> bool:
 
 def sqlite_file(uri: str) -> Path | None:
     """The file of an SQLite store; None of any other one."""
+    uri = _STAND_INS.get(uri, uri)
     if not uri.startswith("sqlite:"):
         return None
 
@@ -121,11 +126,17 @@ def _check_database(uri: str) -> None:
         ) from None
 
 
+def stand_for(copy: str, original: str) -> None:
+    """Have messages name a store where a copy of it is read."""
+    _STAND_INS[copy] = original
+
+
 def shown(uri: str) -> str:
     """A tracking URI as it may be printed: without user of a server, password and options.
 
     What cannot be read as an address is cut down to its scheme: nobody knows where a password is in it.
     """
+    uri = _STAND_INS.get(uri, uri)
     scheme = _scheme(uri)
     if scheme in _WEB:
         return _shown_web(uri)

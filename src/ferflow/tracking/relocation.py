@@ -35,18 +35,19 @@ _LOCATION = re.compile(r"(.*/mlruns)/(?:artifacts|\d+)(?:/.*)?")
 _RUNS_LOOKED_AT = 50
 
 
-def settle(database: Path) -> None:
+def settle(database: Path, *, home: Path | None = None) -> None:
     """Have the rows of a store name the artifacts beside it, where they name those of another place.
 
     Args:
-        database: The SQLite file; its folder holds the artifacts. Nothing is done where it is not there.
+        database: The SQLite file. Nothing is done where it is not there.
+        home: The folder that holds the artifacts; None: that of the file.
 
     Raises:
         TrackingError: The store moved, and its database cannot be written.
     """
     if not database.is_file():
         return
-    home = database.resolve().parent
+    home = home or database.resolve().parent
     try:
         with closing(sqlite3.connect(database, timeout=_SECONDS, isolation_level=None)) as connection:
             columns = [entry for entry in _COLUMNS if _has(connection, *entry)]

@@ -30,9 +30,11 @@ from ferflow.tracking.address import (
     is_web,
     project_root,
     shown,
+    stand_for,
     tracking_uri,
 )
 from ferflow.tracking.diagnosis import explain
+from ferflow.tracking.read_only import copy_for_reading, is_read_only
 from ferflow.tracking.relocation import TAG_HOME, settle
 
 if TYPE_CHECKING:
@@ -95,6 +97,8 @@ def open_existing(root: Path, *, cure: str | None = None) -> MlflowClient:
 def client(root: Path) -> MlflowClient:
     """A client of the store, which is made and brought up to date where it is embedded.
 
+    An embedded store that this user cannot write is read, and what would write to it is an error.
+
     It sets MLflow's tracking URI, so that `mlflow.pyfunc.load_model("models:/...")` finds the same store.
 
     Args:
@@ -108,6 +112,8 @@ def client(root: Path) -> MlflowClient:
     uri = tracking_uri(root)
     register_url(uri)
     check_address(uri)
+    if is_embedded(root, uri) and is_read_only(database_of(root)):
+        return _for_reading(mlflow, root)
     artifacts = None if is_web(uri) else _artifacts_folder(root)
     # Processes that open a fresh database at once would each create its tables: one at a time.
     lock = nullcontext() if artifacts is None else stage_lock("migration", directory=artifacts.parent)
@@ -119,6 +125,16 @@ def client(root: Path) -> MlflowClient:
         _probe_database(uri)
         made: MlflowClient = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
         _ensure_experiment(made, artifacts, is_own=is_own)
+    return made
+
+
+def _for_reading(mlflow: Any, root: Path) -> MlflowClient:
+    """A client of a store that this user cannot write; it reads what is there."""
+    uri = copy_for_reading(database_of(root))
+    stand_for(uri, tracking_uri(root))
+    with store_errors(uri):
+        _select(mlflow, uri)
+        made: MlflowClient = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
     return made
 
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -61,11 +62,12 @@ def serve(root: Path, *, port: int = PORT, on_ready: Callable[[str], None]) -> N
         on_ready(page_address(uri.rstrip("/"), experiment_id(client(root))))
         return
     _check_port(port)
-    experiment = experiment_id(client(root))
-    log = root / ".ferflow" / "ui.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+    opened = client(root)
+    experiment = experiment_id(opened)
+    log = _log_of(root)
     with log.open("wb") as stream, _signals():
-        process = _start(uri, root, port, stream)
+        # Of a project that this user cannot write, a copy of the store.
+        process = _start(opened.tracking_uri, root, port, stream)
         try:
             _await_start(process, port, log)
             on_ready(page_address(f"http://{HOST}:{port}", experiment))
@@ -78,6 +80,17 @@ def serve(root: Path, *, port: int = PORT, on_ready: Callable[[str], None]) -> N
         f"{shown(uri)}: MLflow's server ended by itself (exit code {process.returncode}); "
         f"see {log}, which says why"
     )
+
+
+def _log_of(root: Path) -> Path:
+    """The server's log: in the project, or where this user may write."""
+    folder = root / ".ferflow"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "ui.log").touch()
+    except OSError:
+        folder = Path(tempfile.mkdtemp(prefix="ferflow-ui-"))
+    return folder / "ui.log"
 
 
 def page_address(server: str, experiment: str) -> str:

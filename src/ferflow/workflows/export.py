@@ -54,7 +54,7 @@ def export(params: Params, *, model: str = "champion", folder: Path = paths.EXPO
         OutputError: The folder holds something else, or cannot be written.
     """
     _check_folder(folder)
-    with locked("export"), tempfile.TemporaryDirectory(prefix="ferflow-") as scratch:
+    with locked("export", output=folder), tempfile.TemporaryDirectory(prefix="ferflow-") as scratch:
         subject, material = _read(model, params, Path(scratch))
         return write_export(
             subject, material, params.export, params.evaluate, raw_dir=paths.RAW, output_dir=folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,14 +16,28 @@ from ferflow.stages.started import Started
 
 
 @contextmanager
-def locked(name: str) -> Iterator[None]:
+def locked(name: str, *, output: Path | None = None) -> Iterator[None]:
     """Hold the lock of a stage, or of something that must not run twice at a time; wait for another holder.
+
+    Args:
+        name: Its name.
+        output: A folder that is all that is written, and as a whole. It can be made although this user cannot
+            write the project; there is no lock then, which would only spare work.
 
     Raises:
         OutputError: The lock cannot be made.
     """
+    if output is not None and not _can_be_made(paths.LOCKS) and _can_be_made(output):
+        yield
+        return
     with stage_lock(name, directory=paths.LOCKS, on_wait=say):
         yield
+
+
+def _can_be_made(folder: Path) -> bool:
+    """Whether this user may write a folder, or make it."""
+    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    return there.is_dir() and os.access(there, os.W_OK)
 
 
 @contextmanager

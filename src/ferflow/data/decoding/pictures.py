@@ -92,6 +92,10 @@ def decode_picture(content: bytes, *, max_pixels: int, limit: str, by_opencv: bo
         raise BadImageError("needs more memory to decode than there is; make it smaller") from None
     except Exception as error:  # Decoders raise whatever they like on damaged files.
         reason = " ".join(str(error).split())[:120] or type(error).__name__
+        if header.kind == "HEIC":  # Of all kinds the one whose decoder takes least of what there is.
+            raise BadImageError(
+                f"a HEIC that cannot be decoded: damaged or cut short ({reason}); convert it to JPEG"
+            ) from error
         raise BadImageError(f"cannot be decoded: damaged or cut short ({reason})") from error
 
 
