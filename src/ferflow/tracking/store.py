@@ -113,7 +113,10 @@ def client(root: Path) -> MlflowClient:
     register_url(uri)
     check_address(uri)
     if is_embedded(root, uri) and is_read_only(database_of(root)):
-        return _for_reading(mlflow, root)
+        copy = copy_for_reading(database_of(root))
+        stand_for(copy, uri)
+        with store_errors(copy):
+            return _opened(mlflow, copy)
     artifacts = None if is_web(uri) else _artifacts_folder(root)
     # Processes that open a fresh database at once would each create its tables: one at a time.
     lock = nullcontext() if artifacts is None else stage_lock("migration", directory=artifacts.parent)
@@ -121,20 +124,9 @@ def client(root: Path) -> MlflowClient:
         is_own = is_embedded(root, uri)
         if is_own:
             settle(database_of(root))
-        _select(mlflow, uri)
         _probe_database(uri)
-        made: MlflowClient = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+        made = _opened(mlflow, uri)
         _ensure_experiment(made, artifacts, is_own=is_own)
-    return made
-
-
-def _for_reading(mlflow: Any, root: Path) -> MlflowClient:
-    """A client of a store that this user cannot write; it reads what is there."""
-    uri = copy_for_reading(database_of(root))
-    stand_for(uri, tracking_uri(root))
-    with store_errors(uri):
-        _select(mlflow, uri)
-        made: MlflowClient = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
     return made
 
 
@@ -182,13 +174,15 @@ def experiment_id(client: MlflowClient) -> str:
     return str(experiment.experiment_id)
 
 
-def _select(mlflow: Any, uri: str) -> None:
+def _opened(mlflow: Any, uri: str) -> MlflowClient:
     """Make a store the one that MLflow's functions use in this process, and in no other."""
     chosen = os.environ.get(VARIABLE)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     if chosen is None:  # MLflow sets the variable, and then it looks as if the user had.
         os.environ.pop(VARIABLE, None)
+    made: MlflowClient = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+    return made
 
 
 def load_mlflow() -> Any:
