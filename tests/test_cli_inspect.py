@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
+from collections import Counter
 
 import pytest
 from typer.testing import CliRunner
@@ -147,3 +149,49 @@ def test_inspect_of_the_real_archive_has_the_counts_of_the_paper(shared, run):
     assert "disgust               436           56           55" in printed
     assert "JPEG (35,887)" in printed
     assert "split.scheme=kaggle" in printed
+
+
+# Each case of sources that can be read: images of Training, PublicTest and PrivateTest.
+_CASES = {
+    "01-usage-folders/data": (14, 7, 7),
+    "08-pixels-two-spaces/x.csv": (7, 7, 7),
+    "11-csv-emotion-pixels/train.csv": (21, 0, 0),
+    "12-csv-packed/fer2013.csv.gz": (7, 7, 7),
+    "12-csv-packed/fer2013.csv.zip": (7, 7, 7),
+    "12-csv-packed/fer2013.tar.gz": (7, 7, 7),
+    "14-csv-values/label_float.csv": (7, 7, 7),
+    "14-csv-values/label_name.csv": (7, 7, 7),
+    "14-csv-values/semicolon.csv": (7, 7, 7),
+    "14-csv-values/usage_lower.csv": (7, 7, 7),
+    "14-csv-values/wide.csv": (7, 7, 7),
+    "16-train-val-test-folders/data": (14, 7, 7),
+    "18-numbered-class-folders/data": (7, 0, 7),
+    "19-class-person-image/data": (14, 0, 0),
+    "20-text-file-in-class-folder/data": (14, 0, 7),
+}
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("name", _CASES)
+def test_each_case_has_its_counts_and_the_line_that_is_printed_reads_it(name, shared, run):
+    printed = run("inspect", str(shared / "cases" / name))
+
+    usages = ("Training", "PublicTest", "PrivateTest")
+    counts = "".join(f"{count:>13,}" for count in _CASES[name])
+    assert f"{'all':<12}{counts}" in printed, printed
+    read = Counter(usage for _, usage in paste(run, printed))
+    assert tuple(read[usage] for usage in usages) == _CASES[name]
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("15-ferplus-labels/fer2013new.csv", "holds the votes of FER+ and no pixels"),
+        ("24-7z-and-rar/x.7z", "is a 7z archive that cannot be read"),
+        ("24-7z-and-rar/x.rar", "is a RAR archive that cannot be read"),
+    ],
+)
+def test_each_case_that_cannot_be_read_is_named_with_the_way_on(name, says, shared, run):
+    with pytest.raises(FerflowError, match=rf"{re.escape(says)}.*; .*(?:download\.votes|repack it as zip)"):
+        run("inspect", str(shared / "cases" / name))

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ferflow.data.decoding.picture_header import read_header
+from ferflow.data.faces.detector_at_hand import detector_at_hand
 from ferflow.data.schemes import SCHEMES, missing_usages
 from ferflow.data.sources.class_names import parse_map
 from ferflow.data.sources.path_labels import remarks_on
@@ -167,6 +168,8 @@ def command_of(inspection: Inspection) -> str:
         settings += f" {Wording().line(inspection.entries)}"
     if inspection.schemes:
         settings += f" --set split.scheme={inspection.schemes[0]}"
+    if detector_at_hand() is None:  # As without network: the line is to work all the same.
+        settings += " --set download.detector=haar"
     # Not `sample`, whose network and distances are those of drawings.
     return f"ferflow profile cpu {settings}"
 
