@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 
@@ -21,6 +22,10 @@ def _fit(params, bars, *, num_epochs=2):
     epochs = build_epochs(trainer, network, LabelledImages(bars[0][:70], bars[1][:70]), params)
     calls: list[int] = []
     means = [epochs.fit(epoch, calls.append) for epoch in range(num_epochs)]
+    if (
+        keras.backend.backend() == "tensorflow"
+    ):  # A variable that is made by the first step has it traced again.
+        assert epochs._steps._take.experimental_get_tracing_count() == 1
     return network, epochs.predict(bars[0]), means, calls
 
 

@@ -181,7 +181,8 @@ def _compile(trainer: Any, params: Params, *, num_images: int) -> None:
         loss=MixedCrossEntropy(
             params.train.label_smoothing, params.train.teacher_share, params.train.teacher_temperature
         ),
-        metrics=[accuracy],
+        # Made here: variables that the first step makes have TensorFlow trace it a second time.
+        metrics=[keras.metrics.MeanMetricWrapper(accuracy, name="accuracy")],
         jit_compile=use_xla(),
     )
     trainer.optimizer.build(trainer.trainable_variables)
