@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from optuna import Study
 
 # Loaded once, before the workers are forked from one small process.
-_WORKER_IMPORTS = ["ferflow.tuning.worker", "optuna.storages", "optuna.samplers", "sqlalchemy.orm", "sqlite3"]
+_WORKER_IMPORTS = [
+    "ferflow.tuning.worker",
+    "optuna.storages",
+    "optuna.samplers",
+    "sqlalchemy.orm",
+    "sqlalchemy.dialects.sqlite",
+    "alembic.command",
+    "alembic.migration",
+    "sqlite3",
+]
 _SECONDS_TO_STOP = 30
 _MOST_DEATHS_IN_A_ROW = 5
 
