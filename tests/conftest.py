@@ -73,6 +73,19 @@ def one_decode_box() -> Iterator[None]:
     DecodeBox.close(box)
 
 
+@pytest.fixture(scope="module")
+def coarse_figures() -> Iterator[None]:
+    """Figures of a third of the dots, for tests that look at other results: a report's take half the time.
+
+    They are drawn and written all the same; tests/reporting looks at them as they are.
+    """
+    from ferflow.reporting import figure  # Late: processes that tests start import this module, too.
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figure, "_DOTS_PER_INCH", 40)
+        yield
+
+
 @pytest.fixture(scope="session", autouse=True)
 def quick_stack() -> Iterator[None]:
     """`inspect.stack` without source lines, as kfp asks for it some fifty times a pipeline for one name.

@@ -17,6 +17,8 @@ from ferflow import __version__
 from ferflow.cli.app import COMMANDS, app
 from tests.conftest import REPOSITORY
 
+pytestmark = pytest.mark.usefixtures("coarse_figures")
+
 
 def ferflow(*arguments: str, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
     """Run the command line in a process of its own."""

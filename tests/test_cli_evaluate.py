@@ -25,6 +25,8 @@ from tests.serving.conftest import describe, expected_probabilities, write_tiny_
 from tests.serving.pictures import WALL, photo_of
 from tests.stages.test_evaluate import write_network, write_split
 
+pytestmark = pytest.mark.usefixtures("coarse_figures")
+
 # What the folders of the test are called; two of them are one emotion.
 FOLDERS = ("Anger", "disgust", "Fearful", "HAPPY", "Joy", "neutral", "sadness", "surprised")
 

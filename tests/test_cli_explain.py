@@ -21,6 +21,8 @@ from tests.serving.conftest import describe, write_tiny_network
 from tests.serving.pictures import photo_of
 from tests.stages.test_evaluate import write_split
 
+pytestmark = pytest.mark.usefixtures("coarse_figures")
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

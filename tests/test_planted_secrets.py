@@ -18,6 +18,8 @@ from ferflow.tracking.outbox.journal import TRAINED, Record, create_journal
 from tests.conftest import REPOSITORY
 from tests.misbehaving import MISBEHAVIOURS, misbehaving
 
+pytestmark = pytest.mark.usefixtures("coarse_figures")
+
 # Planted are a token as a user's name, a password with all that ends one too early, an option of an
 # address, a variable of the environment, and what the server shows when it sends the client elsewhere.
 _PLANTED = re.compile(

@@ -25,6 +25,8 @@ from ferflow.workflows import tune
 from ferflow.workflows.tune import TuneReport
 from tests.conftest import REPOSITORY
 
+pytestmark = pytest.mark.usefixtures("coarse_figures")
+
 _PROFILE = REPOSITORY / "params.yaml"
 
 

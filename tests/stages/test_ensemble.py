@@ -20,6 +20,8 @@ from ferflow.stages import ensemble
 from tests.stages.test_evaluate import write_network
 from tests.tracking.small_repository import run, write_repository
 
+pytestmark = pytest.mark.usefixtures("coarse_figures")
+
 
 @pytest.fixture
 def repository(tmp_path, monkeypatch):

@@ -23,6 +23,8 @@ from ferflow.model.calibration import (
 from ferflow.model.metrics import score
 from ferflow.stages import evaluate
 
+pytestmark = pytest.mark.usefixtures("coarse_figures")
+
 SCORES = [
     "accuracy",
     "accuracy_low",

@@ -28,6 +28,8 @@ from tests.full_disk import file_size_limit
 from tests.tracking.conftest import SETTINGS, copy_store
 from tests.tracking.small_repository import write_repository
 
+pytestmark = pytest.mark.usefixtures("coarse_figures")
+
 
 def _row(epoch: int) -> dict[str, float]:
     return {"epoch": epoch, **dict.fromkeys(names.EPOCH_METRICS, epoch / 10)}
