@@ -193,16 +193,16 @@ def test_a_train_key_reruns_train_and_evaluate_only(repository: Path):
     assert re.findall(r"Running stage '(.*)'", printed) == ["train", "evaluate"]
 
 
-# Runs `ferflow` and dies by SIGKILL at the n-th rename, before it or after it: between two renames is
-# where a result of several files could be left half old, half new.
+# Runs a stage for each line that it reads, which dies by SIGKILL at the n-th rename, before it or after
+# it: between two renames is where a result of several files could be left half old, half new. Answers with
+# the exit code. What a stage imports takes longer than what it does here: each is a fork of one process.
 _DIE_AT_RENAME = """
 import os, signal, sys
 from pathlib import Path
+from ferflow.cli.app import main
+import ferflow.stages.download, ferflow.stages.face_filter, ferflow.stages.split
 
-place, moment = int(sys.argv.pop(1)), sys.argv.pop(1)
-renames = 0
-
-def dying(rename):
+def dying(rename, place, moment):
     def replacement(path, target):
         global renames
         renames += 1
@@ -214,9 +214,23 @@ def dying(rename):
         return result
     return replacement
 
-Path.rename, Path.replace = dying(Path.rename), dying(Path.replace)
-from ferflow.cli.app import main
-main()
+for line in sys.stdin:
+    place, moment, stage = line.split()
+    child = os.fork()
+    if not child:
+        code, renames = 99, 0
+        os.dup2(2, 1)
+        Path.rename, Path.replace = (
+            dying(rename, int(place), moment) for rename in (Path.rename, Path.replace)
+        )
+        sys.argv = ["ferflow", stage]
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code or 0
+        finally:
+            os._exit(code)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 _UNITS = ("data/raw", "data/filtered", "data/split")
 
@@ -255,15 +269,21 @@ def test_a_stage_killed_at_any_rename_leaves_old_or_new_and_completes(repository
     new = _units(repository.with_name("clean"))
     assert new != old
     num_kills = 0
-    for place, moment in itertools.product(range(1, 9), ("before", "after")):
-        command = [sys.executable, "-c", _DIE_AT_RENAME, str(place), moment, stage]
-        done = subprocess.run(command, cwd=repository, capture_output=True, check=False)
-        if done.returncode == 0:  # It has fewer renames than that.
-            break
-        assert done.returncode == -signal.SIGKILL, done.stderr
-        num_kills += 1
-        for unit, digests in _units(repository).items():
-            assert digests in (old.get(unit), new.get(unit)), f"{unit} is torn"
+    command = [sys.executable, "-c", _DIE_AT_RENAME]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with (
+        (repository / "log").open("w") as log,
+        subprocess.Popen(command, cwd=repository, stderr=log, **pipes) as process,
+    ):
+        for place, moment in itertools.product(range(1, 9), ("before", "after")):
+            print(place, moment, stage, file=process.stdin, flush=True)
+            code = int(process.stdout.readline())
+            if code == 0:  # It has fewer renames than that.
+                break
+            assert code == -signal.SIGKILL, (repository / "log").read_text()
+            num_kills += 1
+            for unit, digests in _units(repository).items():
+                assert digests in (old.get(unit), new.get(unit)), f"{unit} is torn"
     assert num_kills >= 6
     _run(repository, "ferflow", stage)
     assert _units(repository) == new
