@@ -64,6 +64,7 @@ def _subset_spellings() -> dict[str, Tree]:
         "PublicTest",
         "public_test",
         "dev",
+        "devel",
         "VAL",
         "FER2013Valid",
     )

@@ -99,6 +99,9 @@ def _columns() -> dict[str, WrittenTable]:
     for name, separator in (("semicolons", ";"), ("tabs", "\t"), ("bars", "|")):
         tables[name] = table(lambda separator=separator: text(sep=separator), "fer2013.tsv")
     return tables | {
+        "semicolons and decimal commas": table(
+            lambda: text(changed(0, lambda cell: f"{cell},0"), sep=";"), "fer2013.csv"
+        ),
         "other order": table(
             lambda: text(
                 [[usage, emotion, pixels] for emotion, pixels, usage in csv_rows()],

@@ -91,6 +91,7 @@ def test_what_cannot_be_told_is_one_error_that_names_what_was_found(names, says)
         ("0/1.jpg", "6/1.jpg"),
         ("train/sad/1.jpg", "heldback/sad/2.jpg"),
         ("ann/sad/1.jpg", "bob/sad/1.jpg"),
+        ("train/sad/1.jpg", "Eval_set/sad/1.jpg", "test/sad/1.jpg"),
         ("kaggle_test/sad/1.jpg",),
         ("train/co: #n/1.jpg", "train/sad/1.jpg"),
     ],
@@ -101,6 +102,17 @@ def test_the_entries_that_an_error_gives_read_the_source(names):
     assert caught.value.entries
     assert Wording().line(caught.value.entries) in str(caught.value)
     assert read(*names, mapping=caught.value.entries).places
+
+
+def test_eval_tests_alone_and_is_asked_for_beside_test():
+    alone = read("train/sad/1.jpg", "eval/sad/2.jpg")
+    assert alone.places["eval/sad/2.jpg"].usage == "PrivateTest"
+    names = ("train/sad/1.jpg", "eval/sad/2.jpg", "test/sad/3.jpg")
+    with pytest.raises(LayoutError, match="eval lies beside test, so whether it validates or tests"):
+        read(*names)
+    for entry, usage in (("eval=val", "PublicTest"), ("eval=test", "PrivateTest")):
+        told = read(*names, mapping=[entry])
+        assert told.places["eval/sad/2.jpg"].usage == usage
 
 
 @pytest.mark.parametrize("name", ["train/sad/PublicTest_1.jpg", "val/sad/PrivateTest_1.jpg"])

@@ -14,11 +14,12 @@ from pathlib import Path
 
 from ferflow.data.sources.folders import Folder, MapLike
 from ferflow.data.sources.reading_errors import LayoutError, Wording, counted, some
-from ferflow.data.sources.subset_names import SUBSETS, subset_of
+from ferflow.data.sources.subset_names import SUBSETS, USAGE_OF, subset_of
 from ferflow.labels import USAGES
 
 # S005, p3, person 12, 001: people and sessions, which are no subsets.
 _PERSON = re.compile(r"(?!(?:set|split)[ _-]*\d)[a-z]{0,12}[ _-]*\d+[a-z]?", re.IGNORECASE)
+_EITHER = re.compile(r"(?<![a-z])eval(?:uation)?(?![a-z])", re.IGNORECASE)
 _MORE_EXACT = {"test": ("public", "private"), "val": ("public",)}
 
 
@@ -50,7 +51,27 @@ def with_subsets(
             f"{wording.line(entries)}, or write the subset after the sign",
             entries,
         )
+    _check_either(found, source=source, mapping=mapping, wording=wording)
     return found
+
+
+def _check_either(folders: Sequence[Folder], *, source: Path, mapping: MapLike, wording: Wording) -> None:
+    """See that `eval` does not lie beside `test`: one of them may be there to validate."""
+    names = {
+        folder.parts[folder.subset_index]
+        for folder in folders
+        if folder.subset_index is not None and USAGE_OF[folder.kind] == USAGE_OF["test"]
+    }
+    names = {name for name in names if name.strip().lower() not in mapping}
+    either = sorted(name for name in names if _EITHER.search(name))
+    if either and len(either) < len(names):
+        entries = [f"{name}=val" for name in either]
+        raise LayoutError(
+            f"{source}: {some(either)} lies beside {some(sorted(names - set(either)))}, so whether it "
+            f"validates or tests cannot be told; rename it to val or test, or write which it is, such as "
+            f"{wording.line(entries)}",
+            entries,
+        )
 
 
 def _top(folder: Folder) -> str:

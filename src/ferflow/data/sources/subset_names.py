@@ -24,7 +24,7 @@ USAGE_OF = {
 
 _WORDS = {
     "train": ("train", "training", "trn"),
-    "val": ("val", "valid", "validation", "validate", "dev", "development"),
+    "val": ("val", "valid", "validation", "validate", "dev", "devel", "development"),
     "test": ("test", "testing", "tst", "eval", "evaluation", "holdout", "heldout"),
     "public": ("publictest",),
     "private": ("privatetest",),

@@ -18,7 +18,7 @@ from ferflow.errors import DataError, SourceError
 from ferflow.labels import CSV_EMOTIONS, EMOTIONS, IMAGE_SIZE, USAGES
 from ferflow.params import DownloadParams
 
-_WHOLE = re.compile(r"[+]?(\d+)(?:\.0*)?")
+_WHOLE = re.compile(r"[+]?(\d+)(?:[.,]0*)?")  # A comma: as programs set for Europe write 0.0.
 
 
 @dataclass(frozen=True)
