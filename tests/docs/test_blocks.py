@@ -25,7 +25,7 @@ from tests.working_copy import copy_working_tree
 _PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs" / "tutorials").glob("*.md"))]
 # What the pages run in hours, in seconds: the commands stay the same.
 _SMALLER = {
-    "sample": ("download.sample_images=210", "train.epochs=3", "tune.trials=2", "tune.jobs=1"),
+    "sample": ("download.sample_images=210", "train.epochs=3"),
     "cpu": ("train.epochs=3", "evaluate.test_time_augmentation=none"),
 }
 _SMALL_NETWORK = ("model.widths=[8, 16]", "model.depths=[1, 1]", "download.detector=haar")
@@ -35,7 +35,7 @@ _NO_FLOOR = "registry.class_floor=0.0"
 _SERVERS = ("ferflow app", "ferflow serve", "ferflow ui")
 _SECONDS = 280
 # Dear, and on several pages: run on the first of them only.
-_ONCE = ("python -m pipelines run", "ferflow export")
+_ONCE = ("ferflow export",)
 
 
 def _blocks() -> list[Block]:
@@ -180,4 +180,43 @@ def test_what_is_not_run_says_why(block):
     assert all(len(reason.split()) >= 2 for reason in block.marked.values()), block.marked
     # A whole block is marked once, or line by line, so that none is marked that could run.
     assert not (block.is_left_out and len(block.marked) > 1)
-    assert block.kind != "" or block.is_left_out or block.commands()
+    assert block.kind != "" or block.marked or block.commands()
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("```sh\nferflow models\n```\n", r"page.md:1: a block of 'sh'"),
+        (
+            "text\n\n<!-- not run: `ferflow serve`: needs a port -->\n```\nferflow app\n```\n",
+            r"page.md:4: marks 'ferflow serve', which is no line of the block",
+        ),
+    ],
+)
+def test_a_block_that_is_not_understood_is_an_error(tmp_path, text, wrong):
+    (tmp_path / "page.md").write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=wrong):
+        blocks_of(tmp_path / "page.md")
+
+
+def test_a_comment_takes_out_its_block_or_its_line_and_no_other(tmp_path):
+    page = "<!-- not run: needs a cluster -->\n```\na\n```\n\n```\nb\nc  # why\n```\n"
+    page += "<!-- not run: `d`: asks the network -->\n```\nd\ne\n```\n"
+    (tmp_path / "page.md").write_text(page, encoding="utf-8")
+    first, second, third = blocks_of(tmp_path / "page.md")
+    assert (first.is_left_out, second.is_left_out, third.is_left_out) == (True, False, False)
+    assert (second.commands(), third.commands()) == (["b", "c"], ["e"])
+
+
+@pytest.mark.parametrize(
+    ("shown", "is_same"),
+    [
+        ("photo.jpg  1  sad     71%   4, 6, 119x119   0.5", True),
+        ("photo.jpg  1  happy   94%   40, 63, 119x119", False),
+        ("holiday.jpg  1  happy  94%  40, 63, 119x119  0.91", False),
+        ("", False),
+    ],
+)
+def test_figures_and_classes_may_differ_from_what_a_page_shows_and_words_may_not(shown, is_same):
+    printed = "photo.jpg     1  happy            94%  40, 63, 119x119          0.91\n"
+    assert (shape(shown) == shape(printed)) is is_same
