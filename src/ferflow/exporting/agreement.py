@@ -129,7 +129,7 @@ def figures_of(
         material: The images that it is checked by.
         answers: (N, 7) probabilities of Keras.
         limits: How far accuracies may be apart.
-        confidence_level: Of intervals that no report has, 0-1.
+        confidence_level: The level of intervals that no report has, 0-1.
         calibration_bins: Number of bins of a calibration error that no report has.
 
     Raises:
