@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import shutil
 import sys
+import warnings
 
 import click
 import pytest
@@ -18,7 +20,11 @@ from ferflow.tracking.outbox.journal import TRAINED, Record, create_journal
 from tests.conftest import REPOSITORY
 from tests.misbehaving import MISBEHAVIOURS, misbehaving
 
-pytestmark = pytest.mark.usefixtures("coarse_figures")
+# An answer that a command gave up waiting for leaves its socket to the garbage collector.
+pytestmark = [
+    pytest.mark.usefixtures("coarse_figures"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 # Planted are a token as a user's name, a password with all that ends one too early, an option of an
 # address, a variable of the environment, and what the server shows when it sends the client elsewhere.
@@ -101,6 +107,8 @@ _PLAIN = "http://me:Pass%2Fw%23rd%3Fplanted@127.0.0.1:{port}"
 def server():
     with misbehaving() as running:
         yield running
+    with warnings.catch_warnings(action="ignore"):
+        gc.collect()  # Here, not in a test of another module.
 
 
 @pytest.fixture(scope="module")
@@ -213,8 +221,6 @@ def test_no_command_of_the_pipelines_shows_a_secret(name, server, pipelines):
     assert name == "compile" or server.num_asked > before
 
 
-# An abandoned answer may leave a socket to the garbage collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 # Every ninth: one mode takes up to a minute of processor time. FERFLOW_ALL_MISBEHAVIOURS=1 tries all of them.
 @pytest.mark.slow
 @pytest.mark.parametrize(

@@ -144,6 +144,12 @@ def test_more_time_than_the_limit_is_refused(web, tmp_path):
         remote.fetch(f"http://{web}/a.png", tmp_path / "x", bounds=(10**9, 0.0))
 
 
+def test_an_answer_that_is_an_error_leaves_no_socket_open(web, tmp_path):
+    with pytest.raises(BadImageError, match="answers 404") as raised:
+        remote.fetch(f"http://{web}/absent.png", tmp_path / "file", bounds=(1000, 5.0))
+    assert raised.value.__cause__.fp.closed
+
+
 def test_a_server_that_is_not_there_is_one_error(predict):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -71,7 +71,10 @@ def report_end(run: PipelineRun, *, state: str, message: str, tells_success: boo
             pass
     except (OSError, HTTPException, ValueError) as error:
         # The address is a secret, and some messages repeat it.
-        status = f", status {error.code}" if isinstance(error, HTTPError) else ""
+        status = ""
+        if isinstance(error, HTTPError):
+            status = f", status {error.code}"
+            error.close()  # It is the server's answer as well, with its socket.
         say(
             f"the webhook could not be told ({type(error).__name__}{status}); see that FERFLOW_WEBHOOK, from "
             "secrets.webhook, is the address of one that pods reach"

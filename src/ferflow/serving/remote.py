@@ -86,6 +86,7 @@ def fetch(address: str, target: Path, *, bounds: tuple[int, float]) -> None:
             for chunk in _chunks(response, name, bounds):
                 file.write(chunk)
     except urllib.error.HTTPError as error:
+        error.close()  # It is the server's answer as well, with its socket.
         raise BadImageError(
             f"{name}: the server answers {error.code} {error.reason}; see the address"
         ) from error

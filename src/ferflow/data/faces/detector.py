@@ -141,7 +141,10 @@ def fetch(urls: Sequence[str], *, attempts: int, timeout: float) -> bytes:
                 content = _fetch_once(url, timeout)
             except (OSError, http.client.HTTPException) as error:  # URLError and timeouts are OSErrors
                 reasons[url] = str(error) or type(error).__name__
-                is_final = isinstance(error, urllib.error.HTTPError) and error.code in (401, 403, 404, 410)
+                is_final = False
+                if isinstance(error, urllib.error.HTTPError):
+                    is_final = error.code in (401, 403, 404, 410)
+                    error.close()  # It is the server's answer as well, with its socket.
             else:
                 problem = not_pinned(content)
                 if problem is None:
