@@ -13,6 +13,9 @@ import cv2
 import numpy as np
 
 from ferflow.data.decoding.pictures import decode_picture
+
+# The code inside models that were logged before November 2026 takes it from here.
+from ferflow.errors import BadImageError as BadImageError
 from ferflow.labels import IMAGE_SIZE
 
 if TYPE_CHECKING:
