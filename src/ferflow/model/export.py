@@ -193,10 +193,10 @@ def _convert(answers: Any, *, keep_kernels: bool) -> Any:
 
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     concrete = answers.get_concrete_function(*answers.input_signature)
-    inputs, outputs = (
-        [entry.name for entry in entries if entry.dtype != tf.resource]
-        for entries in (concrete.inputs, concrete.outputs)
-    )
+    # Weights, and constants such as the means of a Normalization layer: they become part of the graph.
+    captured = {inner.name for _, inner in concrete.graph.captures}
+    inputs = [entry.name for entry in concrete.inputs if entry.name not in captured]
+    outputs = [entry.name for entry in concrete.outputs]
     names = converter.tensor_names_from_structed(concrete, inputs, outputs)
     with tf.device("/cpu:0"):
         frozen = (
