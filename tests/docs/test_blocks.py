@@ -34,8 +34,6 @@ _NO_FLOOR = "registry.class_floor=0.0"
 # They stay until Ctrl-C: seen to answer, then ended.
 _SERVERS = ("ferflow app", "ferflow serve", "ferflow ui")
 _SECONDS = 280
-# Dear, and on several pages: run on the first of them only.
-_ONCE = ("ferflow export",)
 
 
 def _blocks() -> list[Block]:
@@ -135,7 +133,7 @@ def _serve(line: str, folder: Path, environment: dict[str, str]) -> str:
     return printed
 
 
-def _printed(block: Block, folder: Path, environment: dict[str, str], done: set[str]) -> str:
+def _printed(block: Block, folder: Path, environment: dict[str, str]) -> str:
     if block.kind == "python":
         code = subprocess.run(
             [sys.executable, "-c", block.body], cwd=folder, env=environment, capture_output=True, text=True
@@ -144,24 +142,15 @@ def _printed(block: Block, folder: Path, environment: dict[str, str], done: set[
         return code.stdout
     parts = []
     for line in block.commands():
-        if line in done:
-            continue
-        done |= {line} & set(_ONCE)
         how = _serve if line.startswith(_SERVERS) else _run
         parts.append(how(line, folder, environment))
     return "".join(parts)
 
 
-@pytest.fixture(scope="module")
-def done() -> set[str]:
-    """Commands that ran on an earlier page and need not run again."""
-    return set()
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("page", _PAGES, ids=lambda page: page.name)
-def test_every_block_runs_and_prints_what_the_page_shows(page, project, environment, done):
+def test_every_block_runs_and_prints_what_the_page_shows(page, project, environment):
     # Each page begins with a new checkout's parameters; what was trained with them is in DVC's cache.
     subprocess.run(["git", "checkout", "--quiet", "start", "--", "params.yaml"], cwd=project, check=True)
     printed = None
@@ -172,7 +161,7 @@ def test_every_block_runs_and_prints_what_the_page_shows(page, project, environm
             assert printed is not None, f"{block.place}: shows what no block printed"
             assert shape(block.body) == shape(printed), block.place
             continue
-        printed = _printed(block, project, environment, done)
+        printed = _printed(block, project, environment)
 
 
 @pytest.mark.parametrize("block", _blocks(), ids=lambda block: block.place)
