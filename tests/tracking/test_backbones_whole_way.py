@@ -1,4 +1,4 @@
-"""Each backbone of keras.applications goes the whole way: trained, registered, compared, exported, asked."""
+"""Backbones of keras.applications go the whole way: trained, registered, compared, exported, asked."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ _CHANGES = (
     # A network that learnt for one epoch says nothing that quantising could keep.
     "export.max_accuracy_loss=1.0",
 )
-_BACKBONES = ("mobilenet_v3_small", "efficientnet_v2_b0", "convnext_tiny")
+# Not convnext_tiny: tf2onnx knows neither its grouped convolutions, as Keras computes them, nor Erfc of its GELU.
+_BACKBONES = ("mobilenet_v3_small", "efficientnet_v2_b0")
 
 
 def _trained(*changes: str) -> Params:
