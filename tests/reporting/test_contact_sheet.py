@@ -79,3 +79,17 @@ def test_contact_sheet_says_none_without_images():
 def test_contact_sheet_refuses_what_cannot_be_laid_out(captions, columns, scale):
     with pytest.raises(ValueError, match=r"captions for|1 or more"):
         contact_sheet(_flat_images(0), captions, columns=columns, scale=scale)
+
+
+def test_for_a_page_in_dark_mode_ground_and_letters_change_and_faces_stay():
+    images = _flat_images(90, 120)
+    light, dark = (
+        contact_sheet(images, ["angry", "sad"], columns=2, scale=1, is_dark=is_dark)
+        for is_dark in (False, True)
+    )
+    assert light.shape == dark.shape
+    assert (light[0, 0], dark[0, 0]) == (255, 31)
+    faces = light == 90
+    assert faces.sum() >= 48 * 48
+    assert (dark[faces] == 90).mean() > 0.99
+    assert dark.max() > 200

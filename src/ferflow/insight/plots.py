@@ -29,7 +29,8 @@ _EXAMPLES = 6
 def write_sheet(path: Path, images: HeldOut, errors: LabelErrors) -> None:
     """Write the first likely label errors as a contact sheet.
 
-    Each face is shown over its label and the network's answer, with their probabilities.
+    Each face is shown over its label and the network's answer, with their probabilities. For a page in dark
+    mode there is `<name>-dark.png`, too.
 
     Raises:
         OutputError: The file cannot be written.
@@ -42,9 +43,12 @@ def write_sheet(path: Path, images: HeldOut, errors: LabelErrors) -> None:
             f"{rank}. {EMOTIONS[label]} {_whole_percent(p[label])}\n"
             f"-> {EMOTIONS[suggested]} {_whole_percent(p[suggested])}"
         )
-    sheet = contact_sheet(images.images[rows], captions, columns=_SHEET_COLUMNS, scale=_SHEET_SCALE)
-    with atomic_file(path) as fresh:
-        fresh.write_bytes(cv2.imencode(".png", sheet)[1].tobytes())
+    for target, is_dark in ((path, False), (path.with_stem(f"{path.stem}-dark"), True)):
+        sheet = contact_sheet(
+            images.images[rows], captions, columns=_SHEET_COLUMNS, scale=_SHEET_SCALE, is_dark=is_dark
+        )
+        with atomic_file(target) as fresh:
+            fresh.write_bytes(cv2.imencode(".png", sheet)[1].tobytes())
 
 
 def plot_slices(slices: Sequence[Slice], path: Path, *, accuracy: float) -> None:
@@ -121,7 +125,7 @@ def plot_examples(test: HeldOut, traits: Sequence[Trait], path: Path) -> None:
         axes.set(xlim=(-2.2, right_offset + _EXAMPLES * 1.1), aspect="equal")
         axes.set_ylim(len(strips) * 1.72 - 0.3, -0.4)
 
-    save_figure(draw, path, size=(10.4, 1.12 * len(strips) + 0.3))
+    save_figure(draw, path, size=(10.4, 1.12 * len(strips) + 0.3), is_dark_too=True)
 
 
 def _places(slices: Sequence[Slice]) -> list[float]:

@@ -1,8 +1,8 @@
 """Write everything that the scored images say into one folder.
 
 Reads the split, the model, `reports/predictions.csv`, the face filter's index and the detector;
-writes label_errors.csv and .png, slices.csv and .png, slice_examples.png, insight.json and
-index.html. The same inputs give the same bytes.
+writes label_errors.csv and .png, slices.csv and .png, slice_examples.png (pictures of faces for dark
+ground, too: `-dark.png`), insight.json and index.html. The same inputs give the same bytes.
 """
 
 from __future__ import annotations
