@@ -69,6 +69,17 @@ def test_a_lock_that_a_dead_machine_left_is_taken_away(client, monkeypatch, caps
     assert _locks(client) == []
 
 
+def test_a_store_that_does_not_say_who_has_the_lock_is_refused_at_once(client, monkeypatch):
+    """It would be waited for and taken away again and again."""
+    create = client.create_registered_model
+    monkeypatch.setattr(client, "create_registered_model", lambda name, **_: create(name))
+    with (
+        pytest.raises(TrackingError, match=r"made the lock .* without its tag .* 'ferflow doctor'"),
+        held(client),
+    ):
+        pytest.fail("it holds nothing")
+
+
 def test_a_holder_that_lost_its_lock_moves_nothing_and_keeps_that_of_the_other(client, tmp_path):
     for name in ("full", "medium"):
         register(client, store_run(client, tmp_path / "runs", name), _RULES)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 LOCK = f"{names.REGISTERED_MODEL}.lock"
 TAG_HOLDER = "ferflow.holder"
+_UNKNOWN = "somebody"
 
 # Looks at the store that renew the lock: each is some requests of at most 10 seconds.
 _SECONDS_UNTIL_STALE = 60.0
@@ -133,12 +134,18 @@ class _Lock:
             if error.error_code not in ("RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"):
                 raise
             return False
-        return self._holder() == self._text()
+        holder = self._holder()
+        if holder == _UNKNOWN:
+            raise TrackingError(
+                f"{names.REGISTERED_MODEL}: the store made the lock {LOCK} without its tag {TAG_HOLDER}, "
+                "expected a server of MLflow; check MLFLOW_TRACKING_URI with 'ferflow doctor'"
+            )
+        return holder == self._text()
 
     def _holder(self) -> str | None:
         """Who holds the lock, or None."""
         try:
-            return str(self._client.get_registered_model(LOCK).tags.get(TAG_HOLDER, "somebody"))
+            return str(self._client.get_registered_model(LOCK).tags.get(TAG_HOLDER, _UNKNOWN))
         except heavy.mlflow.exceptions.MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
