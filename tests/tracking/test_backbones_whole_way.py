@@ -34,8 +34,7 @@ _CHANGES = (
     # A network that learnt for one epoch says nothing that quantising could keep.
     "export.max_accuracy_loss=1.0",
 )
-# Not convnext_tiny: tf2onnx knows neither its grouped convolutions, as Keras has them, nor its GELU's Erfc.
-_BACKBONES = ("mobilenet_v3_small", "efficientnet_v2_b0")
+_BACKBONES = ("mobilenet_v3_small", "efficientnet_v2_b0", "convnext_tiny")
 
 
 def _trained(*changes: str) -> Params:

@@ -21,6 +21,7 @@ from ferflow.errors import ModelError
 from ferflow.explain.gradcam import explained
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
 from ferflow.model.backend import load_keras
+from ferflow.model.conversion import functions_as_parts, replace_erfc
 from ferflow.model.views import MeanOverViews, Views
 from ferflow.params.evaluate import NUM_VIEWS
 
@@ -192,7 +193,8 @@ def _convert(answers: Any, *, keep_kernels: bool) -> Any:
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2 as freeze
 
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-    concrete = answers.get_concrete_function(*answers.input_signature)
+    with functions_as_parts():
+        concrete = answers.get_concrete_function(*answers.input_signature)
     # Weights, and constants such as the means of a Normalization layer: they become part of the graph.
     captured = {inner.name for _, inner in concrete.graph.captures}
     inputs = [entry.name for entry in concrete.inputs if entry.name not in captured]
@@ -215,6 +217,7 @@ def _convert(answers: Any, *, keep_kernels: bool) -> Any:
 def _make_canonical(model: Any) -> None:
     """Order, names and attributes that follow from what is computed, and from nothing else."""
     graph = model.graph
+    replace_erfc(graph)
     ordered = [_copied(node) for node in _in_order_of_use(graph)]
     for node in ordered:
         attributes = [_copied(entry) for entry in sorted(node.attribute, key=lambda entry: entry.name)]
