@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ferflow.data.archives.bounds import check_count, check_name, check_ratio, check_size, check_total
 from ferflow.data.archives.file_kinds import REPACK
@@ -23,7 +23,9 @@ from ferflow.data.archives.members import Member, printable, refuse_kind
 from ferflow.data.archives.unpack_worker import CHUNK_BYTES, END, FRAME, LIST, PROBLEM, SECONDS, Entry
 from ferflow.errors import SourceError
 from ferflow.limits import MAX_FOREIGN_LIST_BYTES
-from ferflow.params import DownloadParams
+
+if TYPE_CHECKING:
+    from ferflow.params import DownloadParams  # which takes long to load, for names of types alone
 
 _MOST_BYTES = {PROBLEM: 4096, LIST: MAX_FOREIGN_LIST_BYTES, END: 0}
 # What was found, and the cure.
