@@ -214,7 +214,7 @@ _DESCRIPTIONS = [
     (
         ("other", "full", {}, {}),
         "other is refused: other test set. It was not scored on the test set of full, so the two cannot be "
-        "compared.",
+        "compared; 'ferflow register --force' makes it champion all the same.",
     ),
     (
         ("full", "medium", {"predictions": replace(predictions("full"), leaked=np.full(157, True))}, {}),

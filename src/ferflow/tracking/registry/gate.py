@@ -137,7 +137,10 @@ class Decision:
 
     def _reason(self) -> str:
         if self.outcome is Outcome.OTHER_TEST_SET:
-            return f"It was not scored on the test set of {self.champion}, so the two cannot be compared."
+            return (
+                f"It was not scored on the test set of {self.champion}, so the two cannot be compared; "
+                "'ferflow register --force' makes it champion all the same."
+            )
         if self.outcome is Outcome.NOTHING_TO_SCORE:
             return "Every test image has a copy in train or val."
         if self.outcome is Outcome.BELOW_FLOOR:
