@@ -7,10 +7,11 @@ WHO := import sys; print(sys._base_executable, "%d.%d" % sys.version_info[:2])
 ifdef PYTHON
   FOUND := $(shell "$(PYTHON)" -c '$(WHO)' 2>/dev/null)
 else
-  # What was installed stays, whichever of them made it.
+  # What was installed stays, whichever of them made it and wherever that lies.
   INSTALLED := $(firstword $(wildcard $(VENV)/.installed-*))
-  FOUND := $(shell for version in $(patsubst $(VENV)/.installed-%,%,$(INSTALLED)) $(VERSIONS); do \
-    python$$version -c '$(WHO)' 2>/dev/null && break; done)
+  KEPT := $(patsubst $(VENV)/.installed-%,python%,$(INSTALLED))
+  FOUND := $(shell for python in $(KEPT) $(KEPT:%=$${PYENV_ROOT:-$$HOME/.pyenv}/versions/*/bin/%) $(VERSIONS:%=python%); do \
+    "$$python" -c '$(WHO)' 2>/dev/null && break; done)
 endif
 ifeq ($(FOUND),)
   # pyenv's are not on the PATH, but for the one that is selected.
