@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import tomllib
 from collections import Counter
@@ -68,6 +69,32 @@ def test_a_python_that_ferflow_does_not_run_on_is_refused_by_name(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode != 0
     assert "ferflow needs Python 3.11 3.12 or 3.13, found /usr/bin/python3.10 3.10" in done.stderr
+
+
+@pytest.mark.parametrize("version", _VERSIONS)
+def test_an_environment_keeps_its_python_when_the_lock_changes(tmp_path, version):
+    """Also where pyenv alone has that one, and another one is on the PATH."""
+    versions = {"bin": "3.11", **{f"pyenv/versions/{number}.1/bin": number for number in _VERSIONS}}
+    for folder, number in versions.items():
+        python = tmp_path / folder / f"python{number}"
+        python.parent.mkdir(parents=True)
+        python.write_text(f"#!/bin/sh\necho {python} {number}\n")
+        python.chmod(0o755)
+    for name in ("Makefile", "requirements.txt", "requirements-uv.txt", "pyproject.toml"):
+        shutil.copy(REPOSITORY / name, tmp_path)
+    stamp = tmp_path / ".venv" / f".installed-{version}"
+    stamp.parent.mkdir()
+    stamp.touch()
+    os.utime(stamp, (0, 0))
+    done = subprocess.run(
+        ["make", "--dry-run", "install"],
+        cwd=tmp_path,
+        env={"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin", "PYENV_ROOT": str(tmp_path / "pyenv")},
+        capture_output=True,
+        text=True,
+    )
+    made_by = re.search(r'^"(.*)" -m venv', done.stdout, re.M)[1]
+    assert made_by.endswith(f"/python{version}")
 
 
 def test_what_is_set_for_pip_is_read_variables_before_files(tmp_path, monkeypatch):

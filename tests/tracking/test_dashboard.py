@@ -16,6 +16,7 @@ from ferflow.errors import TrackingError
 from ferflow.files import sha256_of
 from ferflow.tracking import names
 from ferflow.tracking.comparison import dashboard as collecting
+from ferflow.tracking.comparison.compare import differing_keys
 from ferflow.tracking.comparison.dashboard import collect, content
 from ferflow.tracking.comparison.dashboard_page import write_dashboard
 from ferflow.tracking.comparison.paired import paired_test
@@ -73,7 +74,7 @@ def test_runs_of_the_same_images_share_a_set_and_others_say_why_not(root, runs):
         _NASTY: "not scored: killed"
     }
     assert set(dashboard.keys) >= {"model.widths", "train.epochs", "seed"}
-    assert "model.image_size" not in collecting.differing_keys(found[1:])
+    assert "model.image_size" not in differing_keys([run.params for run in found[1:]])
 
 
 def test_answers_are_those_of_the_newest_runs_up_to_a_bound(runs, monkeypatch):

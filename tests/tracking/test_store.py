@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -26,8 +28,39 @@ def test_without_configuration_the_store_is_in_the_repository(embedded: Path):
 
 
 def test_a_store_is_not_left_in_the_environment(embedded: Path, tmp_path: Path):
+    before = dict(os.environ)
     store.client(embedded)
     assert store.tracking_uri(tmp_path).startswith(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
+    assert {name for name in os.environ if name.endswith("_URI")} == {
+        name for name in before if name.endswith("_URI")
+    }
+
+
+def test_threads_that_open_stores_at_once_leave_none_in_the_environment(tmp_path: Path, monkeypatch):
+    mlflow = store.load_mlflow()
+    select = mlflow.set_tracking_uri
+    has_set, may_go_on, is_over = threading.Event(), threading.Event(), threading.Event()
+
+    def select_in_turns(chosen: str) -> None:
+        if has_set.is_set():
+            is_over.wait(10)  # The second one sets the variable when the first is through.
+            select(chosen)
+        else:
+            select(chosen)
+            has_set.set()
+            may_go_on.wait(10)
+
+    monkeypatch.setattr(mlflow, "set_tracking_uri", select_in_turns)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(store._opened, mlflow, f"sqlite:///{tmp_path}/a.db")
+        assert has_set.wait(10)
+        second = pool.submit(store._opened, mlflow, f"sqlite:///{tmp_path}/b.db")
+        time.sleep(0.2)  # Until it has looked at the variable, or waits for its turn.
+        may_go_on.set()
+        first.result()
+        is_over.set()
+        second.result()
+    assert os.environ.pop("MLFLOW_TRACKING_URI", None) is None
 
 
 def test_the_environment_selects_store_and_experiment(embedded: Path, tmp_path: Path, monkeypatch):

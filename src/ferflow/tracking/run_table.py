@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ferflow.reporting.outline import Table
@@ -38,7 +37,6 @@ def run_table(client: MlflowClient, *, number: int) -> str:
 
 
 def _row(run: TrackedRun) -> list[str]:
-    started = datetime.fromtimestamp(run.started / 1000).astimezone()
     cells = [
         _share(run.metrics.get(name))
         for name in (names.BEST_VAL_ACCURACY, names.LEAK_FREE_ACCURACY, names.TEST_ACCURACY)
@@ -51,7 +49,13 @@ def _row(run: TrackedRun) -> list[str]:
         else f"{run.name[: _LONGEST_NAME - 1]}\N{HORIZONTAL ELLIPSIS}"
     )
     numbers = [run.metrics.get(key) for key in (names.BEST_EPOCH, names.TRAIN_SECONDS)]
-    return [run.run_id[:8], name, f"{started:%m-%d %H:%M}", *cells, *map(_number, numbers)]
+    return [
+        run.run_id[:8],
+        name,
+        f"{run.started_at.astimezone():%m-%d %H:%M}",
+        *cells,
+        *map(_number, numbers),
+    ]
 
 
 def _share(value: float | None) -> str:

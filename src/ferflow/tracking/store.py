@@ -6,9 +6,9 @@ Without configuration the store is embedded: SQLite at `mlruns/mlflow.db`, artif
 
 from __future__ import annotations
 
-import json
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -34,6 +34,7 @@ from ferflow.tracking.address import (
     tracking_uri,
 )
 from ferflow.tracking.diagnosis import explain
+from ferflow.tracking.experiment_view import VIEW_TAG, experiment_tags
 from ferflow.tracking.read_only import copy_for_reading, is_read_only
 from ferflow.tracking.relocation import TAG_HOME, settle
 
@@ -68,6 +69,9 @@ _SETTINGS = {
 }
 # Seconds in which a database server must have answered.
 _CONNECT_TIMEOUT = 5
+# Of two threads that open a store at once, one would take what MLflow has just set for the user's choice.
+_OPENING = threading.Lock()
+_SET_BY_MLFLOW = (VARIABLE, "MLFLOW_REGISTRY_URI")
 
 
 def experiment_name() -> str:
@@ -152,7 +156,7 @@ def check_writing(root: Path) -> None:
     made = client(root)
     number = experiment_id(made)
     with store_errors(made.tracking_uri):
-        made.set_experiment_tag(number, _VIEW_TAG, made.get_experiment(number).tags[_VIEW_TAG])
+        made.set_experiment_tag(number, VIEW_TAG, made.get_experiment(number).tags[VIEW_TAG])
 
 
 def experiment_id(client: MlflowClient) -> str:
@@ -176,11 +180,16 @@ def experiment_id(client: MlflowClient) -> str:
 
 def _opened(mlflow: Any, uri: str) -> MlflowClient:
     """Make a store the one that MLflow's functions use in this process, and in no other."""
-    chosen = os.environ.get(VARIABLE)
-    mlflow.set_tracking_uri(uri)
-    mlflow.set_registry_uri(uri)
-    if chosen is None:  # MLflow sets the variable, and then it looks as if the user had.
-        os.environ.pop(VARIABLE, None)
+    with _OPENING:
+        chosen = {name: os.environ.get(name) for name in _SET_BY_MLFLOW}
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_registry_uri(uri)
+        # MLflow sets the variables, and then it looks as if the user had.
+        for name, value in chosen.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
     made: MlflowClient = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
     return made
 
@@ -245,7 +254,7 @@ def _probe_database(uri: str) -> None:
 def _ensure_experiment(client: MlflowClient, artifacts: Path | None, *, is_own: bool) -> None:
     """Create the experiment where it is missing, and give it the view that the UI opens with."""
     name = experiment_name()
-    tags = _experiment_tags()
+    tags = experiment_tags()
     if is_own and artifacts is not None:
         tags[TAG_HOME] = artifacts.resolve().parent.as_uri()
     experiment = client.get_experiment_by_name(name)
@@ -260,39 +269,5 @@ def _ensure_experiment(client: MlflowClient, artifacts: Path | None, *, is_own: 
     if experiment.lifecycle_stage != "active":
         return
     # A view that is there may be one that the user saved over it.
-    for tag in {_VIEW_TAG, TAG_HOME} & tags.keys() - experiment.tags.keys():
+    for tag in {VIEW_TAG, TAG_HOME} & tags.keys() - experiment.tags.keys():
         client.set_experiment_tag(experiment.experiment_id, tag, tags[tag])
-
-
-_VIEW_TAG = f"mlflow.sharedViewState.{names.VIEW}"
-
-
-# Pixels of a column of MLflow's table: of a run's whole name, and of what a head needs besides its letters.
-_NAME_WIDTH, _LETTER_WIDTH, _HEAD_MARGIN = 330, 8, 44
-
-
-def _experiment_tags() -> dict[str, str]:
-    heads = {column: column.partition("`")[2].rstrip("`") for column in names.VIEW_COLUMNS}
-    widths = {
-        "attributes.`Run Name`": _NAME_WIDTH,
-        **{column: _HEAD_MARGIN + _LETTER_WIDTH * len(head) for column, head in heads.items()},
-    }
-    view = {
-        "orderByKey": f"metrics.`{names.LEAK_FREE_ACCURACY}`",
-        "orderByAsc": False,
-        "selectedColumns": list(names.VIEW_COLUMNS),
-        "columnOrder": list(widths),
-        "columnWidths": widths,
-    }
-    # As MLflow's UI saves a view: its state is JSON inside JSON. The menu Views lists it by its name.
-    saved = {"name": names.VIEW_NAME, "createdAt": 0, "updatedAt": 0, "state": json.dumps(view)}
-    return {
-        "mlflow.experimentKind": "custom_model_development",
-        "mlflow.experiment.primaryMetric.name": names.LEAK_FREE_ACCURACY,
-        "mlflow.experiment.primaryMetric.greaterIsBetter": "True",
-        names.TAG_DESCRIPTION: (
-            "Facial emotion recognition by ferflow. Compare runs by leak_free_accuracy: test images that "
-            "have a copy in the training images do not count in it."
-        ),
-        _VIEW_TAG: json.dumps(saved),
-    }

@@ -6,6 +6,7 @@ import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,11 @@ class TrackedRun:
     def label(self) -> str:
         """Name and the id's first digits, which together are unique."""
         return f"{self.name} ({self.run_id[:8]})"
+
+    @property
+    def started_at(self) -> datetime:
+        """When it began, in UTC."""
+        return datetime.fromtimestamp(self.started / 1000, UTC)
 
     @property
     def cost(self) -> int | None:

@@ -9,19 +9,20 @@ from pathlib import Path
 from ferflow.errors import SourceError
 
 REPACK = "unpack it and give the folder, or repack it as zip or tar.gz"
+JOIN_PARTS = "join the parts first: unpack the first one with the program that made them (7z x FIRST)"
 _JOIN_ZIP = "join the parts (zip -s 0 FIRST.zip --out whole.zip)"
 _AS_CSV = "save it as CSV with the columns emotion, pixels, Usage"
 _AS_FOLDER = "write its images as PNG files into a folder for each class"
 
-# First bytes of what an extra library reads, what it is called, and the module.
-_LIBRARIES = {b"7z\xbc\xaf\x27\x1c": ("7z", "py7zr"), b"Rar!\x1a\x07": ("RAR", "rarfile")}
+# What an extra library reads: what it is called, its first bytes, and the module.
+_LIBRARIES = {"7z": (b"7z\xbc\xaf\x27\x1c", "py7zr"), "RAR": (b"Rar!\x1a\x07", "rarfile")}
 
 # First bytes, what that is, and the way on.
 _KINDS: tuple[tuple[bytes, str, str], ...] = (
     (
         b"PK\x07\x08",
         "the first part of a split zip archive",
-        "join the parts (zip -s 0 FIRST.zip --out whole.zip)",
+        _JOIN_ZIP,
     ),
     (b"\x28\xb5\x2f\xfd", "packed by zstd", f"unpack it (zstd -d), or {REPACK}"),
     (b"LZIP", "packed by lzip", f"unpack it (lzip -d), or {REPACK}"),
@@ -52,7 +53,7 @@ _PART = re.compile(r"\.(?:z\d\d|\d{3}|part\d+\.rar|r\d\d)$", re.IGNORECASE)
 
 def kind_of(start: bytes) -> str:
     """`7z` or `RAR` by the first bytes of a file; "" for another."""
-    return next((kind for magic, (kind, _) in _LIBRARIES.items() if start.startswith(magic)), "")
+    return next((kind for kind, (magic, _) in _LIBRARIES.items() if start.startswith(magic)), "")
 
 
 def refuse_foreign(path: Path, start: bytes) -> None:
@@ -63,7 +64,7 @@ def refuse_foreign(path: Path, start: bytes) -> None:
     """
     kind = kind_of(start)
     found = next(((what, cure) for magic, what, cure in _KINDS if start.startswith(magic)), None)
-    if kind and not _has_library(start):
+    if kind and not _has_library(kind):
         found = (
             f"a {kind} archive",
             f"install ferflow[archives] (pip install 'ferflow[archives]'), or {REPACK}",
@@ -72,7 +73,7 @@ def refuse_foreign(path: Path, start: bytes) -> None:
         what = f"a {kind} archive" if kind else found[0] if found else "a part of a split archive"
         found = (
             what,
-            "join the parts first: unpack the first one with the program that made them (7z x FIRST)",
+            JOIN_PARTS,
         )
     elif _PAGE.match(start):
         found = (
@@ -88,10 +89,9 @@ def refuse_foreign(path: Path, start: bytes) -> None:
         )
 
 
-def _has_library(start: bytes) -> bool:
+def _has_library(kind: str) -> bool:
     """Whether what reads such an archive is installed."""
-    (module,) = (module for magic, (_, module) in _LIBRARIES.items() if start.startswith(magic))
     try:
-        return find_spec(module) is not None
+        return find_spec(_LIBRARIES[kind][1]) is not None
     except ValueError:  # It is marked as one that cannot be imported.
         return False

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ferflow.data.archives.bounds import check_count, check_name, check_ratio, check_size, check_total
-from ferflow.data.archives.file_kinds import REPACK
+from ferflow.data.archives.file_kinds import JOIN_PARTS, REPACK
 from ferflow.data.archives.members import Member, printable, refuse_kind
 from ferflow.data.archives.unpack_worker import CHUNK_BYTES, END, FRAME, LIST, PROBLEM, SECONDS, Entry
 from ferflow.errors import SourceError
@@ -31,10 +31,7 @@ _MOST_BYTES = {PROBLEM: 4096, LIST: MAX_FOREIGN_LIST_BYTES, END: 0}
 # What was found, and the cure.
 _PROBLEMS = {
     "encrypted": ("is encrypted", "repack the archive without a password"),
-    "split": (
-        "is one part of a split archive",
-        "join the parts first: unpack the first one with the program that made them (7z x FIRST)",
-    ),
+    "split": ("is one part of a split archive", JOIN_PARTS),
     "program": (
         "is packed by a method of RAR's own, for which the library needs a program, and finds none",
         f"install unrar, unar, 7z or bsdtar, or {REPACK}",

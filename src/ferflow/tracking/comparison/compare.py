@@ -130,16 +130,17 @@ def _listed(letters: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(letters[:-1]), letters[-1]]))
 
 
+def differing_keys(columns: Sequence[Mapping[str, str]]) -> list[str]:
+    """The keys whose values are not the same in all columns, sorted."""
+    keys = sorted({key for column in columns for key in column})
+    return [key for key in keys if len({column.get(key) for column in columns}) > 1]
+
+
 def _differing(
     title: str, runs: Sequence[ComparedRun], values_of: Callable[[TrackedRun], Mapping[str, str]]
 ) -> Table:
     columns = [values_of(run.run) for run in runs]
-    keys = sorted({key for column in columns for key in column})
-    rows = [
-        [key, *(format_value(column.get(key)) for column in columns)]
-        for key in keys
-        if len({column.get(key) for column in columns}) > 1
-    ]
+    rows = [[key, *(format_value(column.get(key)) for column in columns)] for key in differing_keys(columns)]
     return Table(title, ["key", *(run.letter for run in runs)], rows)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 
 from ferflow.files import atomic_file, png_data_uri
@@ -33,7 +32,7 @@ def write_comparison(path: Path, comparison: Comparison) -> None:
                 "letter": run.letter,
                 "name": run.run.name,
                 "run_id": run.run.run_id,
-                "started": datetime.fromtimestamp(run.run.started / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC"),
+                "started": f"{run.run.started_at:%Y-%m-%d %H:%M UTC}",
                 "description": run.run.description,
                 "accuracy": f"{run.leak_free_accuracy:.1%}",
             }

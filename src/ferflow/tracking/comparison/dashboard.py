@@ -7,9 +7,8 @@ the same images share a test set, which holds the labels and, where the split is
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from ferflow.errors import DataError, TrackingError
 from ferflow.files import sha256_of
 from ferflow.labels import IMAGE_SIZE
 from ferflow.tracking import names
+from ferflow.tracking.comparison.compare import differing_keys
 from ferflow.tracking.comparison.paired import Predictions, same_images
 from ferflow.tracking.tracked_run import FINISHED, TrackedRun, predictions_of
 
@@ -101,7 +101,7 @@ def collect(client: MlflowClient, runs: Sequence[TrackedRun]) -> Dashboard:
                 reasons[run.run_id] = str(error)
                 continue
             _add(test_sets, run, predictions)
-    return Dashboard(list(runs), differing_keys(runs), test_sets, reasons)
+    return Dashboard(list(runs), differing_keys([run.params for run in runs]), test_sets, reasons)
 
 
 def _add(test_sets: list[TestSet], run: TrackedRun, predictions: Predictions) -> None:
@@ -111,12 +111,6 @@ def _add(test_sets: list[TestSet], run: TrackedRun, predictions: Predictions) ->
             found.answers[run.run_id] = predictions.predicted
             return
     test_sets.append(TestSet(predictions, digest, {run.run_id: predictions.predicted}))
-
-
-def differing_keys(runs: Sequence[TrackedRun]) -> list[str]:
-    """Parameters that not all runs have alike, sorted."""
-    keys = sorted({key for run in runs for key in run.params})
-    return [key for key in keys if len({run.params.get(key) for run in runs}) > 1]
 
 
 def content(dashboard: Dashboard, *, test_images: Path) -> dict[str, Any]:
@@ -186,14 +180,3 @@ def _sheet(images: Images, rows: NDArray[np.intp]) -> dict[str, Any]:
 def _digits(classes: NDArray[np.int64]) -> str:
     """Classes as text, a digit each."""
     return "".join(map(str, classes.tolist()))
-
-
-def started(run: TrackedRun) -> str:
-    """When the run began, in UTC."""
-    return datetime.fromtimestamp(run.started / 1000, UTC).strftime("%Y-%m-%d %H:%M")
-
-
-def metric(metrics: Mapping[str, float], name: str, form: str) -> str:
-    """A figure as text, or a dash."""
-    value = metrics.get(name)
-    return "\N{EN DASH}" if value is None else format(value, form)

@@ -14,8 +14,6 @@ from ferflow.tracking.comparison.dashboard import (
     MAX_PICTURES,
     Dashboard,
     content,
-    metric,
-    started,
 )
 from ferflow.tracking.tracked_run import TrackedRun
 
@@ -31,6 +29,7 @@ _FIGURES = {
     names.TRAIN_SECONDS: ("training in s", ",.0f"),
 }
 _KEYS_SHOWN = 6
+_NOTHING = "\N{EN DASH}"
 
 
 @dataclass(frozen=True)
@@ -86,11 +85,12 @@ def write_dashboard(path: Path, dashboard: Dashboard, *, test_images: Path) -> N
 
 
 def _cells(run: TrackedRun, figures: dict[str, tuple[str, str]], keys: list[str]) -> list[Cell]:
-    cells = [Cell(started(run), run.started)]
+    cells = [Cell(f"{run.started_at:%Y-%m-%d %H:%M}", run.started)]
     for name, (_, form) in figures.items():
-        cells.append(Cell(metric(run.metrics, name, form), run.metrics.get(name, "")))
+        value = run.metrics.get(name)
+        cells.append(Cell(_NOTHING, "") if value is None else Cell(format(value, form), value))
     for key in keys:
-        text = run.params.get(key, "\N{EN DASH}")
+        text = run.params.get(key, _NOTHING)
         cells.append(Cell(text, _number(text)))
     return cells
 
