@@ -7,9 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import tensorflow
 
 import ferflow
+from ferflow.model.conversion import functions_as_parts
 from ferflow.model.cost import multiply_adds
 from ferflow.model.network import load_network
 from ferflow.model.prediction import predict_probabilities
@@ -41,9 +41,8 @@ def _trained(*changes: str) -> Params:
     """Train, score and record a network by changed parameters; returns them."""
     ferflow.profile("sample", changes=[*_CHANGES, *changes])
     params = ferflow.load_params(Path("params.yaml"))
-    tensorflow.config.run_functions_eagerly(True)  # To compile a network takes longer than its few steps.
-    ferflow.train(params, origin=Path("params.yaml"))
-    tensorflow.config.run_functions_eagerly(False)
+    with functions_as_parts():  # To compile a network takes longer than its few steps.
+        ferflow.train(params, origin=Path("params.yaml"))
     ferflow.evaluate(params, origin=Path("params.yaml"))
     return params
 
