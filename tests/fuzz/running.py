@@ -50,6 +50,7 @@ def fuzz(name: str, seconds: float, seed: int) -> None:
         seeds = target.seeds(folder)
         target.parse(seeds[0], folder)  # loads what it needs, which is not the input's doing
         limit_memory(_MEMORY)
+        begun = time.process_time()
         while time.monotonic() < until and found < _MOST_FOUND:
             content = mutated(seeds, random)
             last.write_bytes(content)  # should the process itself not survive it
@@ -61,7 +62,8 @@ def fuzz(name: str, seconds: float, seed: int) -> None:
                 found += 1
                 (last.parent / hashlib.sha256(content).hexdigest()[:16]).write_bytes(content)
     last.unlink(missing_ok=True)
-    print(f"{name}: {number:,} inputs, {found} faults", flush=True)  # noqa: T201
+    spent = time.process_time() - begun
+    print(f"{name}: {number:,} inputs in {spent:.0f} s of processor time, {found} faults", flush=True)  # noqa: T201
     sys.exit(bool(found))
 
 

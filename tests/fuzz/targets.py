@@ -30,6 +30,7 @@ from ferflow.data.store import read_arrays, read_csv, write_arrays
 from ferflow.errors import BadImageError, FerflowError
 from ferflow.limits import parse_json
 from ferflow.params import DownloadParams, load_params
+from ferflow.paths import BUILT_IN
 from ferflow.redaction import Registry
 from ferflow.reporting.outline import read_report
 from ferflow.serving.export_folder import read_description
@@ -199,10 +200,7 @@ def _reports(_: Path) -> list[bytes]:
 
 
 def _exports(_: Path) -> list[bytes]:
-    names = "name version run_id model_sha256 labels image_size test_time_augmentation temperature detector"
-    content: dict[str, object] = dict.fromkeys([*names.split(), "detector_sha256", "files", "checks"])
-    labels = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
-    return [json.dumps(content | {"labels": labels, "image_size": 48, "files": {}}).encode()]
+    return [(BUILT_IN / "export.json").read_bytes()]
 
 
 def _params(_: Path) -> list[bytes]:
@@ -231,7 +229,7 @@ TARGETS: dict[str, Target] = {
     "report": Target(_read_report, _reports),
     "json": Target(_read_json, _reports, (ValueError,)),
     "address": Target(_register, _addresses, ()),
-    "storage": Target(_read_storage, _addresses),
+    "storage": Target(_read_storage, lambda folder: _addresses(folder)[1:]),
     "frames": Target(_read_frames, _animations, (BadImageError,)),
     "run": Target(state.read_run, state.runs),
     "values": Target(state.read_values, state.values, ()),
