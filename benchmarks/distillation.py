@@ -1,7 +1,7 @@
 """Distillation: two teachers, their mean, and a student that is trained without and with it, by seeds.
 
     python -m benchmarks.distillation                                      # on drawn faces, some minutes
-    python -m benchmarks.distillation --split data/split --size cpu --seeds 3 --output distillation/
+    python -m benchmarks.distillation --split data/split --size short --seeds 3 --output distillation/
 
 For each seed two larger networks are trained from seeds of their own and become one by `ferflow ensemble`;
 then the student is trained on the labels alone, and with the mean as `train.teacher`. All are scored once on
@@ -36,6 +36,11 @@ _SIZES: dict[str, dict[str, list[str]]] = {
         "all": ["train.epochs=8", "train.batch_size=32", "train.warmup_epochs=1.0"],
         "teacher": ["model.widths=[16,32]", "model.depths=[1,1]"],
         "student": ["model.widths=[8,16]", "model.depths=[1,1]"],
+    },
+    "short": {
+        "all": ["train.epochs=8"],
+        "teacher": ["model.widths=[32,64,128]", "model.depths=[1,1,1]"],
+        "student": ["model.widths=[16,32,64]", "model.depths=[1,1,1]"],
     },
     "cpu": {
         "all": ["train.epochs=16"],
