@@ -25,6 +25,8 @@ HIDDEN = "***"
 _MIN_CHARACTERS = 4
 # A shorter one is taken out where it is a word by itself; a longer one inside of words, too.
 _MIN_INSIDE_WORDS = 8
+# A longer secret is found by its beginning: an expression of so many characters takes long to compile.
+_LONG = 64
 # Of a number; shorter ones are ports, sizes and counts.
 _MIN_DIGITS = 6
 # Of a secret: places at which a parser may end it.
@@ -64,6 +66,7 @@ class Registry:
 
     def __init__(self) -> None:
         self._secrets: set[str] = set()
+        self._long: list[str] = []
         self._pattern: re.Pattern[str] | None = None
         self._environment: dict[str, str] = {}
 
@@ -117,17 +120,25 @@ class Registry:
     def replace(self, text: str) -> str:
         """`text` without the registered secrets, and without what is in the places of secrets."""
         if self._secrets and self._pattern is None:
-            self._pattern = re.compile(
-                "|".join(map(_expression, sorted(self._secrets, key=len, reverse=True)))
-            )
+            self._long = [secret for secret in self._secrets if len(secret) > _LONG]
+            beginnings = {secret[:_LONG] for secret in self._secrets}
+            self._pattern = re.compile("|".join(map(_expression, sorted(beginnings, key=len, reverse=True))))
         if self._pattern is not None:
-            text = self._pattern.sub(HIDDEN, text)
+            text = self._without_known(text, self._pattern)
         if "://" in text:
             text = _IN_DATABASE.sub(_without_password, text)
             text = _IN_HTTP.sub(_without_user, text)
         if "=" in text:
             text = _OPTION.sub(rf"\g<key>{HIDDEN}", text)
         return _HEADER.sub(rf"\g<key>{HIDDEN}", text)
+
+    def _without_known(self, text: str, pattern: re.Pattern[str]) -> str:
+        parts, start = [], 0
+        while found := pattern.search(text, start):
+            parts += [text[start : found.start()], HIDDEN]
+            long = (len(secret) for secret in self._long if text.startswith(secret, found.start()))
+            start = max(found.end(), found.start() + max(long, default=0))
+        return "".join(parts) + text[start:]
 
     def _register_user(self, user: str, password: str | None, *, is_web: bool) -> None:
         """A token may be given as the user's name: alone before a server, or where it looks like one."""

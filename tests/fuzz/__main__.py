@@ -2,9 +2,9 @@
 
     python -m tests.fuzz [--seconds 600] [--target NAME] [--seed N]
 
-Each target runs in a process with 2 GiB of memory beside its libraries; an input that takes over 5 s is a
-fault, too. What is found is written to tests/fuzz/found/TARGET/, where the tests try it from then on. Exit
-code 1 if anything was.
+Each target runs in a process with 2 GiB of memory beside its libraries; an input that takes over 5 s of
+processor time is a fault, too. What is found is written to tests/fuzz/found/TARGET/, where the tests try it
+from then on. Exit code 1 if anything was.
 """
 
 from __future__ import annotations
