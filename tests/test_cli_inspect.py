@@ -20,6 +20,8 @@ from tests.data.layouts import LAYOUTS
 from tests.data.tables import TABLES
 from tests.source_files import encoded, face, write_folder, write_zip
 
+pytestmark = pytest.mark.usefixtures("one_decode_box")
+
 # Trees that need a map, with what the map cannot know made up by the line.
 _NUMBERED = ("numbers of RAF-DB", "numbers of FER-2013 in subsets")
 _NEED_A_MAP = (*_NUMBERED, "contempt left out")

@@ -64,6 +64,21 @@ def test_the_rate_is_that_of_the_next_step(tiny_params, bars, schedule):
     assert len(set(rates)) == 3
 
 
+def test_a_step_computes_its_rate_once(tiny_params, monkeypatch):
+    """And not again for each weight that decays; the next step has its own."""
+    computed, schedule = [], keras.optimizers.schedules.CosineDecay
+    rate_of = schedule.__call__
+    monkeypatch.setattr(
+        schedule, "__call__", lambda self, step: computed.append(int(step)) or rate_of(self, step)
+    )
+    trainer = build_trainer(build_network(tiny_params.model), tiny_params, num_images=70)
+    assert trainer.optimizer.weight_decay
+    weights = trainer.trainable_variables
+    for _ in range(2):
+        trainer.optimizer.apply([keras.ops.zeros(weight.shape) for weight in weights], weights)
+    assert computed == [0, 1]
+
+
 @pytest.mark.slow
 def test_images_that_exceed_the_device_come_in_blocks_to_the_same_weights(tiny_params, bars, monkeypatch):
     whole, *of_whole, _ = _fit(tiny_params, bars)
