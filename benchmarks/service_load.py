@@ -27,10 +27,9 @@ import cv2
 import httpx
 import numpy as np
 
-from benchmarks.runs import add_result_flags, errors_for_people, finish, positive
+from benchmarks.runs import add_result_flags, errors_for_people, finish, positive, resident_bytes
 from ferflow.data.drawn.sample import draw_sample
 from ferflow.errors import ServiceError
-from ferflow.serving.metrics import resident_bytes
 
 _LONGEST_WARM_UP = 3.0
 _SECONDS_BETWEEN_SAMPLES = 1.0
@@ -199,7 +198,7 @@ def _warm_up(seconds: float) -> float:
 def _num_answered(address: str) -> int:
     """Pictures that the service has answered, as it counts them."""
     found = re.search(
-        r'requests_total{route="/predict",code="200"} (\d+)', httpx.get(f"{address}/metrics").text
+        r'requests_total{code="200",route="/predict"} (\d+)', httpx.get(f"{address}/metrics").text
     )
     return int(found[1]) if found else 0
 

@@ -30,10 +30,9 @@ import cv2
 import httpx
 import numpy as np
 
-from benchmarks.runs import add_result_flags, errors_for_people, finish, positive
+from benchmarks.runs import add_result_flags, errors_for_people, finish, positive, resident_bytes
 from benchmarks.service_load import picture, served
 from ferflow.errors import ServiceError
-from ferflow.serving.metrics import resident_bytes
 
 _SECONDS_BETWEEN_SAMPLES = 1.0
 _SECONDS_BETWEEN_PHOTOS = 0.5
@@ -91,7 +90,7 @@ def measure(arguments: argparse.Namespace, options: list[str]) -> dict[str, Any]
         **figures,
         "memory_mib": {"before": before, "most": max(memory), "after": after},
         "rejected": {
-            line.split('"')[1]: int(line.split()[-1])
+            line.split('"')[1]: int(float(line.split()[-1]))
             for line in counted.splitlines()
             if line.startswith("ferflow_rejected_total{")
         },

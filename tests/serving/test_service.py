@@ -27,7 +27,7 @@ from ferflow.errors import ModelError, ServiceError
 from ferflow.explain.heatmap import overlay
 from ferflow.labels import EMOTIONS
 from ferflow.serving.limits import Limits
-from ferflow.serving.metrics import Metrics, resident_bytes
+from ferflow.serving.metrics import Metrics
 from ferflow.serving.server import HOST
 from ferflow.workflows import serve as serving
 from ferflow.workflows.serve import Answerers
@@ -224,7 +224,7 @@ def test_an_upload_that_stalls_or_breaks_off_gives_its_place_back(export_folder)
             assert stalled.recv(100).startswith(b"HTTP/1.1 503")
         with _slow_upload(address):
             _await(lambda: _count(client, "ferflow_requests_in_flight") == 2)
-        _await(lambda: _count(client, 'ferflow_requests_total{route="/predict",code="400"}') == 1)
+        _await(lambda: _count(client, 'ferflow_requests_total{code="400",route="/predict"}') == 1)
         assert client.post("/predict", content=PHOTO).status_code == 200
 
 
@@ -247,29 +247,30 @@ def test_requests_times_and_faces_are_counted(export_folder):
         client.post("/predict", content=b"no picture")
         client.get("/nowhere")
         lines = client.get("/metrics").text.splitlines()
-    assert 'ferflow_model_info{name="ferflow",version="3",sha256="' + "5" * 64 + '"} 1' in lines
-    assert 'ferflow_requests_total{route="/predict",code="200"} 1' in lines
-    assert 'ferflow_requests_total{route="/predict",code="422"} 1' in lines
-    assert 'ferflow_requests_total{route="other",code="404"} 1' in lines
-    assert 'ferflow_request_seconds_count{route="/predict"} 2' in lines
-    assert "ferflow_faces_total 2" in lines
+    assert 'ferflow_model_info{name="ferflow",sha256="' + "5" * 64 + '",version="3"} 1.0' in lines
+    assert 'ferflow_requests_total{code="200",route="/predict"} 1.0' in lines
+    assert 'ferflow_requests_total{code="422",route="/predict"} 1.0' in lines
+    assert 'ferflow_requests_total{code="404",route="other"} 1.0' in lines
+    assert 'ferflow_request_seconds_count{route="/predict"} 2.0' in lines
+    assert "ferflow_faces_total 2.0" in lines
 
 
 def test_a_time_is_counted_in_every_bucket_that_is_not_below_it():
     metrics = Metrics(name='odd "name"', version=None, sha256="5")
     for seconds in (0.005, 0.5, 60):
         metrics.request("/predict", 200, seconds)
-    lines = metrics.text().splitlines()
+    lines = metrics.text().decode().splitlines()
     counts = {bound: _bucket(lines, bound) for bound in ("0.005", "0.01", "0.3", "0.5", "30.0", "+Inf")}
     assert counts == {"0.005": 1, "0.01": 1, "0.3": 1, "0.5": 2, "30.0": 2, "+Inf": 3}
-    assert 'ferflow_request_seconds_sum{route="/predict"} 60.505000' in lines
-    assert r'ferflow_model_info{name="odd \"name\"",version="",sha256="5"} 1' in lines
-    assert 10e6 < resident_bytes() < 50e9
+    assert 'ferflow_request_seconds_sum{route="/predict"} 60.505' in lines
+    assert r'ferflow_model_info{name="odd \"name\"",sha256="5",version=""} 1.0' in lines
+    (memory,) = (line.split()[1] for line in lines if line.startswith("process_resident_memory_bytes "))
+    assert 10e6 < float(memory) < 50e9
 
 
-def _bucket(lines: list[str], bound: str) -> int:
-    start = f'ferflow_request_seconds_bucket{{route="/predict",le="{bound}"}} '
-    return int(next(line.removeprefix(start) for line in lines if line.startswith(start)))
+def _bucket(lines: list[str], bound: str) -> float:
+    start = f'ferflow_request_seconds_bucket{{le="{bound}",route="/predict"}} '
+    return float(next(line.removeprefix(start) for line in lines if line.startswith(start)))
 
 
 @pytest.mark.parametrize(

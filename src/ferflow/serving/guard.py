@@ -68,11 +68,10 @@ class Guard:
                 message["headers"] = [*message.get("headers", ()), *_ENCODED]
             await send(message)
 
-        self._metrics.num_in_flight += 1
         try:
-            await (self._refusal(scope) or self._app)(scope, receive, send_with_headers)
+            with self._metrics.in_flight.track_inprogress():
+                await (self._refusal(scope) or self._app)(scope, receive, send_with_headers)
         finally:
-            self._metrics.num_in_flight -= 1
             route = scope["path"] if scope["path"] in self._routes else "other"
             self._metrics.request(route, code, time.monotonic() - started)
 

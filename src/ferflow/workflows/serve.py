@@ -121,7 +121,7 @@ def _open_predictors(answerers: Answerers, limits: Limits) -> list[Predictor]:
 
 
 def _check_installed() -> None:
-    missing = [name for name in ("fastapi", "uvicorn") if find_spec(name) is None]
+    missing = [name for name in ("fastapi", "prometheus_client", "uvicorn") if find_spec(name) is None]
     if missing:
         raise ServiceError(
             f"{' and '.join(missing)}: not installed; install ferflow[serve], or run 'make install'"
