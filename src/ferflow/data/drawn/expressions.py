@@ -53,158 +53,45 @@ class Expression(NamedTuple):
 
 
 # The ways in which each emotion shows; one is picked for each face.
-_SHOWN: dict[str, tuple[Expression, ...]] = {
-    "angry": (
-        Expression(
-            brow_inner=-9,
-            brow_outer=4,
-            brow_squeeze=6,
-            eye_open=-0.12,
-            squint=0.4,
-            corner_up=-4,
-            corner_out=-4,
-            press=0.9,
-            nose_wrinkle=0.1,
-            folds=0.3,
-            frown=1,
-        ),
-        Expression(
-            brow_inner=-10,
-            brow_outer=5,
-            brow_squeeze=6,
-            squint=0.3,
-            corner_up=-3,
-            mouth_open=17,
-            boxy=0.9,
-            teeth=0.9,
-            press=0.2,
-            upper_lip=3,
-            nose_wrinkle=0.3,
-            folds=0.7,
-            frown=1,
-        ),
-    ),
-    "disgust": (
-        Expression(
-            brow_inner=-6,
-            brow_outer=-1,
-            brow_squeeze=3,
-            eye_open=-0.35,
-            squint=0.8,
-            corner_up=-5,
-            press=0.1,
-            upper_lip=6,
-            nose_wrinkle=1,
-            folds=1,
-            frown=0.4,
-        ),
-        Expression(
-            brow_inner=-5,
-            brow_outer=-1,
-            brow_squeeze=3,
-            eye_open=-0.4,
-            squint=0.9,
-            corner_up=-6,
-            corner_out=1,
-            mouth_open=9,
-            boxy=0.6,
-            teeth=0.6,
-            upper_lip=7,
-            nose_wrinkle=1,
-            folds=1,
-            frown=0.3,
-        ),
-    ),
-    "fear": (
-        Expression(
-            brow_inner=12,
-            brow_outer=2,
-            brow_squeeze=4,
-            eye_open=0.5,
-            corner_up=-4,
-            corner_out=5,
-            mouth_open=10,
-            boxy=0.9,
-            teeth=0.5,
-            press=0.2,
-            folds=0.2,
-            frown=0.3,
-        ),
-        Expression(
-            brow_inner=12,
-            brow_outer=4,
-            brow_squeeze=3,
-            eye_open=0.45,
-            corner_up=-3,
-            corner_out=1,
-            mouth_open=18,
-            boxy=0.6,
-            teeth=0.3,
-            press=0.1,
-            folds=0.1,
-            frown=0.2,
-        ),
-    ),
-    "happy": (
-        Expression(
-            brow_inner=1,
-            brow_outer=2,
-            eye_open=-0.15,
-            squint=0.5,
-            corner_up=11,
-            corner_out=8,
-            press=0.3,
-            folds=0.45,
-        ),
-        Expression(
-            brow_inner=2,
-            brow_outer=3,
-            eye_open=-0.22,
-            squint=0.7,
-            corner_up=12,
-            corner_out=11,
-            mouth_open=15,
-            boxy=0.1,
-            teeth=0.9,
-            press=0.1,
-            folds=0.55,
-        ),
-    ),
-    "neutral": (Expression(),),
-    "sad": (
-        Expression(
-            brow_inner=9,
-            brow_outer=-5,
-            brow_squeeze=3,
-            eye_open=-0.3,
-            squint=0.1,
-            gaze_down=2,
-            corner_up=-8,
-            corner_out=-2,
-            press=0.1,
-            folds=0.3,
-            frown=0.3,
-        ),
-        Expression(
-            brow_inner=8,
-            brow_outer=-6,
-            brow_squeeze=3,
-            eye_open=-0.45,
-            squint=0.2,
-            gaze_down=3,
-            corner_up=-9,
-            corner_out=1,
-            mouth_open=4,
-            boxy=0.3,
-            folds=0.5,
-            frown=0.3,
-        ),
-    ),
-    "surprise": (
-        Expression(brow_inner=12, brow_outer=11, eye_open=0.5, corner_up=-1, corner_out=-9, mouth_open=26),
-        Expression(brow_inner=11, brow_outer=12, eye_open=0.4, corner_out=-6, mouth_open=15, teeth=0.2),
-    ),
-}
+_SHOWN = """
+             angry angry disgust disgust  fear  fear happy happy neutral   sad   sad surprise surprise
+brow_inner      -9   -10      -6      -5    12    12     1     2       0     9     8       12       11
+brow_outer       4     5      -1      -1     2     4     2     3       0    -5    -6       11       12
+brow_squeeze     6     6       3       3     4     3     0     0       0     3     3        0        0
+eye_open     -0.12     0   -0.35    -0.4   0.5  0.45 -0.15 -0.22       0  -0.3 -0.45      0.5      0.4
+squint         0.4   0.3     0.8     0.9     0     0   0.5   0.7       0   0.1   0.2        0        0
+gaze_down        0     0       0       0     0     0     0     0       0     2     3        0        0
+corner_up       -4    -3      -5      -6    -4    -3    11    12       0    -8    -9       -1        0
+corner_out      -4     0       0       1     5     1     8    11       0    -2     1       -9       -6
+mouth_open       0    17       0       9    10    18     0    15       0     0     4       26       15
+boxy             0   0.9       0     0.6   0.9   0.6     0   0.1       0     0   0.3        0        0
+teeth            0   0.9       0     0.6   0.5   0.3     0   0.9       0     0     0        0      0.2
+press          0.9   0.2     0.1       0   0.2   0.1   0.3   0.1       0   0.1     0        0        0
+upper_lip        0     3       6       7     0     0     0     0       0     0     0        0        0
+nose_wrinkle   0.1   0.3       1       1     0     0     0     0       0     0     0        0        0
+folds          0.3   0.7       1       1   0.2   0.1  0.45  0.55       0   0.3   0.5        0        0
+frown            1     1     0.4     0.3   0.3   0.2     0     0       0   0.3   0.3        0        0
+"""
+# The standard deviation of what each face does beside its emotion; the least and the most that a face does.
+_ANY_FACE = """
+            spread least  most
+brow_inner     1.3   -15    15
+brow_outer     1.3   -15    15
+brow_squeeze   0.7     0     8
+eye_open      0.07  -0.7   0.7
+squint        0.05     0     1
+gaze_down      0.6    -4     4
+corner_up      1.3   -15    15
+corner_out     1.3   -13    13
+mouth_open       0     0    30
+boxy          0.05     0     1
+teeth         0.05     0     1
+press         0.08     0     1
+upper_lip      0.5     0     9
+nose_wrinkle  0.04     0     1
+folds         0.08     0     1
+frown         0.05     0     1
+"""
 
 # What people take an emotion for most often; a drawn face holds a share of it.
 _CONFUSED_WITH = {
@@ -219,49 +106,19 @@ _CONFUSED_WITH = {
 # Least, likeliest and greatest strength.
 _INTENSITY = (0.55, 0.95, 1.20)
 _MAX_CONFUSION = 0.35
-# Standard deviation of what each face does beside its emotion.
-_RESTLESSNESS = np.array(
-    Expression(
-        brow_inner=1.3,
-        brow_outer=1.3,
-        brow_squeeze=0.7,
-        eye_open=0.07,
-        squint=0.05,
-        gaze_down=0.6,
-        corner_up=1.3,
-        corner_out=1.3,
-        boxy=0.05,
-        teeth=0.05,
-        press=0.08,
-        upper_lip=0.5,
-        nose_wrinkle=0.04,
-        folds=0.08,
-        frown=0.05,
-    )
-)
-_HIGHEST = np.array(
-    Expression(
-        brow_inner=15,
-        brow_outer=15,
-        brow_squeeze=8,
-        eye_open=0.7,
-        squint=1,
-        gaze_down=4,
-        corner_up=15,
-        corner_out=13,
-        mouth_open=30,
-        boxy=1,
-        teeth=1,
-        press=1,
-        upper_lip=9,
-        nose_wrinkle=1,
-        folds=1,
-        frown=1,
-    )
-)
-_LOWEST = -np.array(
-    Expression(brow_inner=15, brow_outer=15, eye_open=0.7, gaze_down=4, corner_up=15, corner_out=13)
-)
+
+
+def _read(table: str) -> dict[str, NDArray[np.float64]]:
+    """The columns of a table by their names, each an array of (ways, fields of `Expression`)."""
+    names, *rows = (line.split() for line in table.strip().splitlines())
+    if tuple(row[0] for row in rows) != Expression._fields:
+        raise ValueError("the table's rows are not the fields of an expression")
+    values = np.array([row[1:] for row in rows], np.float64).T
+    return {name: values[[column == name for column in names]] for name in names}
+
+
+_MOVES = _read(_SHOWN)
+_SPREAD, _LEAST, _MOST = (column[0] for column in _read(_ANY_FACE).values())
 
 
 def random_expression(generator: Generator, emotion: str) -> Expression:
@@ -270,10 +127,10 @@ def random_expression(generator: Generator, emotion: str) -> Expression:
     mixed_in = _pick(generator, _CONFUSED_WITH[emotion])
     share = generator.uniform(0, _MAX_CONFUSION)
     moves = generator.triangular(*_INTENSITY) * ((1 - share) * shown + share * mixed_in)
-    moves += generator.normal(size=moves.size) * _RESTLESSNESS
-    return Expression(*np.clip(moves, _LOWEST, _HIGHEST).tolist())
+    moves += generator.normal(size=moves.size) * _SPREAD
+    return Expression(*np.clip(moves, _LEAST, _MOST).tolist())
 
 
 def _pick(generator: Generator, emotion: str) -> NDArray[np.float64]:
-    ways = _SHOWN[emotion]
-    return np.array(ways[generator.integers(len(ways))], np.float64)
+    ways = _MOVES[emotion]
+    return np.asarray(ways[generator.integers(len(ways))])
