@@ -94,7 +94,7 @@ def _bombs() -> dict[str, tuple[bytes, str]]:
     return {
         "FF 00 before a marker": (jpeg_behind_garbage(b"\xff\x00", 32_000, 32_000), "no marker"),
         "a reserved marker": (jpeg_behind_garbage(b"\xff\x02", 32_000, 32_000), "no marker"),
-        "many scans": (jpeg_of_many_scans(60_000), "scans, more than 100"),
+        "many scans": (jpeg_of_many_scans(60_000), "more than 100 scans"),
         "many segments": (b"\xff\xd8" + b"\xff\xe0\0\2" * 100_000, "more than 4,096 segments"),
         "fill bytes": (b"\xff\xd8" + b"\xff" * 5_000_000, "more than 4,096 segments"),
         "a gigapixel": (jpeg_that_claims(40_000, 25_000), "40000x25000 pixels"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
+import struct
 import subprocess
 import sys
 import textwrap
@@ -144,6 +146,53 @@ def test_a_heic_is_read_upright_where_its_library_is_there():
     )
     with pytest.raises(BadImageError, match="damaged or cut short"):
         decode(upright.getvalue()[:300])
+
+
+def _with_segment(jpeg: bytes, number: int, segment: bytes) -> bytes:
+    """A JPEG with a comment before one of its scans."""
+    scans = [place for place in range(len(jpeg)) if jpeg[place : place + 2] == b"\xff\xda"]
+    comment = b"\xff\xfe" + struct.pack(">H", 2 + len(segment)) + segment
+    return jpeg[: scans[number]] + comment + jpeg[scans[number] :]
+
+
+@pytest.mark.parametrize("by_opencv", [False, True])
+@pytest.mark.parametrize("name", ["jpeg", "jpeg progressive"])
+def test_what_follows_the_end_of_a_jpeg_is_no_part_of_it(name, by_opencv):
+    moving = FILES[name] + b"\0\0\0\x18ftypmp42" + b"\xff\xda" * 1000  # As phones append seconds of video.
+    assert (decode(moving, by_opencv=by_opencv).pixels == decode(FILES[name]).pixels).all()
+
+
+def test_marks_inside_of_segments_between_scans_are_none():
+    jpeg = FILES["jpeg progressive"]
+    assert (decode(_with_segment(jpeg, 2, b"\xff\xda" * 200)).pixels == decode(jpeg).pixels).all()
+    hidden = _with_segment(jpeg, 2, b"\xff\xd9" * 2)
+    with pytest.raises(BadImageError, match=r"cut short.*; take another copy"):
+        decode(hidden[: hidden.index(b"\xff\xd9") + 40])
+
+
+def test_a_jpeg_that_tells_its_height_behind_its_lines_is_named():
+    jpeg = bytearray(FILES["jpeg"])
+    place = jpeg.index(b"\xff\xc0") + 5
+    height = bytes(jpeg[place : place + 2])
+    jpeg[place : place + 2] = bytes(2)
+    lines = b"\xff\xdc\x00\x04" + height
+    with pytest.raises(BadImageError, match=r"tells its height behind its lines, .*; convert it"):
+        decode(bytes(jpeg[:-2]) + lines + b"\xff\xd9")
+    whole = decode(FILES["jpeg"][:-2] + lines + b"\xff\xd9")
+    assert (whole.pixels == decode(FILES["jpeg"]).pixels).all()
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 0.95])
+def test_every_reason_names_a_way_on(name, share):
+    content = FILES[name][: int(share * len(FILES[name]))]
+    reasons = []
+    for read in (decode, lambda cut: list(read_frames(cut, max_pixels=MAX_PIXELS, limit="the limit of"))):
+        try:
+            read(content)
+        except BadImageError as error:
+            reasons.append(str(error))
+    assert all(re.search("; (take|convert|make|install)", reason) for reason in reasons), reasons
 
 
 def test_frames_of_a_gif_come_with_their_times():

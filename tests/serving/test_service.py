@@ -156,7 +156,10 @@ def test_an_upload_that_is_too_large_is_cut_off(export_folder):
 @pytest.mark.parametrize(
     ("limits", "reason"),
     [
-        ({"max_pixels": 480 * 360 - 1}, "claims 480x360 pixels, more than the limit of 172799"),
+        (
+            {"max_pixels": 480 * 360 - 1},
+            "claims 480x360 pixels, more than the limit of 172799; make it smaller, or raise the limit",
+        ),
         ({"max_faces": 1}, "shows 2 faces, more than the limit of 1"),
     ],
 )

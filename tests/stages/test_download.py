@@ -86,7 +86,9 @@ def test_download_lists_bad_images_below_the_bound(tmp_path, sample_params) -> N
     assert [bad.name for bad in report.bad_images] == ["train/sad/Training_odd.jpg"]
     assert report.num_images == 42
     written = json.loads((tmp_path / "out" / "download.json").read_text(encoding="utf-8"))
-    assert written["bad_images"] == [{"name": "train/sad/Training_odd.jpg", "reason": "empty (0 bytes)"}]
+    assert written["bad_images"] == [
+        {"name": "train/sad/Training_odd.jpg", "reason": "empty (0 bytes); take another copy of it"}
+    ]
     with pytest.raises(DataError, match="1 of 43 images"):
         run(sample_params, tmp_path, source="archive", path=str(path), max_bad_share=0.02)
 

@@ -8,6 +8,7 @@ that the decoder itself reads is compared with the one of the header afterwards;
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from typing import NamedTuple
@@ -21,7 +22,7 @@ KINDS = ("JPEG", "PNG", "BMP", "WebP", "TIFF", "GIF", "AVIF", "HEIC")
 MOST_SEGMENTS, MOST_SCANS, MOST_CHUNKS = 4096, 100, 100_000
 
 _JPEG_START = b"\xff\xd8\xff"
-_JPEG_END = b"\xff\xd9"
+_JPEG_END = 0xD9
 _JPEG_SCAN = 0xDA
 # Frames that libjpeg decodes: baseline, extended, progressive, and the same with arithmetic coding.
 _JPEG_FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
@@ -29,6 +30,8 @@ _JPEG_OTHER_FRAMES = frozenset({0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF})
 # Tables, restart interval, number of lines, application data, comments.
 _JPEG_SEGMENTS = frozenset({0xC4, 0xCC, 0xDB, 0xDC, 0xDD, *range(0xE0, 0xF0), 0xFE})
 _JPEG_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
+# What ends the bytes of a scan: any marker that libjpeg knows but the restarts inside of it.
+_JPEG_BEHIND_SCAN = re.compile(rb"\xff([\xc0-\xcf\xd9-\xfe])")
 _EXIF_START = b"Exif\0\0"
 _ADOBE, _ADOBE_START = 0xEE, b"Adobe"
 
@@ -127,11 +130,7 @@ def _unknown(content: bytes) -> str:
 
 
 def _read_jpeg(content: bytes) -> Header:
-    """Walk the segments up to the first scan as libjpeg does, and see that an end marker follows it.
-
-    Decoders fill up a JPEG that was cut short with grey. Inside a scan the bytes FF D9 cannot
-    occur but as the end marker, and a thumbnail's own end lies before the scan.
-    """
+    """Walk the segments up to the first scan as libjpeg does, then the scans up to the end marker."""
     frame: tuple[int, int, int, int] | None = None
     orientation, is_inverted = 1, False
     position = 2
@@ -167,14 +166,39 @@ def _read_jpeg(content: bytes) -> Header:
         raise BadImageError(f"a JPEG of more than {MOST_SEGMENTS:,} segments; convert it")
     if frame is None:
         raise BadImageError("damaged: no frame header before the JPEG scan")
-    if content.find(_JPEG_END, position) < 0:
-        raise BadImageError("cut short: the end marker of the JPEG is missing")
-    # Inside a scan the bytes cannot occur, so that each is a scan, and each costs a pass over all pixels.
-    num_scans = 1 + content.count(b"\xff\xda", position)
-    if num_scans > MOST_SCANS:
-        raise BadImageError(f"a JPEG of {num_scans:,} scans, more than {MOST_SCANS}; convert it")
+    _check_scans(content, position)
     bits, height, width, channels = frame
+    if not height:
+        raise BadImageError("a JPEG that tells its height behind its lines, as scanners do; convert it")
     return Header("JPEG", width, height, content, bits, channels, orientation, is_inverted)
+
+
+def _check_scans(content: bytes, position: int) -> None:
+    """Walk from the first scan to the end marker; what follows it, as a moving photo's video, is no part.
+
+    Decoders fill up a JPEG that was cut short with grey, and each scan costs them a pass over all pixels.
+
+    Args:
+        content: The bytes of the file.
+        position: Where the length of the first scan's header is.
+
+    Raises:
+        BadImageError: There is no end marker, or there are too many scans or segments.
+    """
+    num_scans = 1
+    for _ in range(MOST_SEGMENTS):
+        (length,) = struct.unpack_from(">H", content, position)
+        found = _JPEG_BEHIND_SCAN.search(content, position + length)
+        if found is None:
+            raise BadImageError("cut short: the end marker of the JPEG is missing")
+        (marker,) = found[1]
+        if marker == _JPEG_END:
+            return
+        num_scans += marker == _JPEG_SCAN
+        if num_scans > MOST_SCANS:
+            raise BadImageError(f"a JPEG of more than {MOST_SCANS} scans; convert it")
+        position = found.end()
+    raise BadImageError(f"a JPEG of more than {MOST_SEGMENTS:,} segments; convert it")
 
 
 def _read_png(content: bytes) -> Header:

@@ -8,8 +8,11 @@ the same pixels in half the time, but OpenCV prints what it finds wrong.
 from __future__ import annotations
 
 import io
+import re
+import struct
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +22,7 @@ from PIL import Image, ImageOps, features
 from ferflow import heavy
 from ferflow.data.decoding.picture_header import Header, read_header
 from ferflow.data.decoding.png_rows import has_all_rows
+from ferflow.data.decoding.upright import upright
 from ferflow.errors import BadImageError
 
 if TYPE_CHECKING:
@@ -36,13 +40,12 @@ MOST_WHOLE_PIXELS = 80_000_000
 MOST_FRAMES = 10_000
 _MOST_FRAMES_PIXELS = 20_000_000_000
 _FRAME_SECONDS = 0.1
-_PILLOW_NAMES = {"WebP": "WEBP"}
 _MOVING = frozenset({"GIF", "WebP"})
 _GREY_CHANNELS, _COLOUR_CHANNELS, _CMYK_CHANNELS = 1, 3, 4
 _PNG_COLOUR_TYPE, _GREY_AND_ALPHA = 25, 4
+_ADDRESS = re.compile(r"<\S+ object at 0x[0-9a-f]+>")  # Another one in each process.
+_ANOTHER = "take another copy of it"
 _HEIC_CURE = "install ferflow[heic] (pip install 'ferflow[heic]'), or convert it to JPEG"
-# EXIF's orientations to what turns a picture upright: mirrored first, then quarter turns to the left.
-_TURNS = {2: (True, 0), 3: (False, 2), 4: (True, 2), 5: (True, 1), 6: (False, 3), 7: (True, 3), 8: (False, 1)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +65,27 @@ class Picture:
     scale: int
 
 
+@contextmanager
+def _reasons() -> Iterator[None]:
+    """Have whatever a decoder raises be one reason with a way on; all damage has the same one."""
+    try:
+        yield
+    except BadImageError as error:
+        if ";" in str(error):
+            raise
+        raise BadImageError(f"{error}; {_ANOTHER}") from error
+    except MemoryError:
+        raise BadImageError("needs more memory to decode than there is; make it smaller") from None
+    except Exception as error:  # Decoders raise whatever they like on damaged files.
+        raise BadImageError(f"cannot be decoded: {_damage(error)}; {_ANOTHER}") from error
+
+
+def _damage(error: Exception) -> str:
+    said = _ADDRESS.sub("it", " ".join(str(error).split()))
+    return f"damaged or cut short ({said[:120] or type(error).__name__})"
+
+
+@_reasons()
 def decode_picture(content: bytes, *, max_pixels: int, limit: str, by_opencv: bool = False) -> Picture:
     """Decode a picture file: upright, 8 bits a channel, without transparency.
 
@@ -76,27 +100,15 @@ def decode_picture(content: bytes, *, max_pixels: int, limit: str, by_opencv: bo
     """
     header = read_header(content)
     _check_size(header, header.width, header.height, max_pixels, limit)
-    try:
-        if header.kind == "JPEG":
-            pixels, scale = _decode_jpeg(header, by_opencv)
-            return _picture(_upright(pixels, header.orientation), header, scale)
-        # OpenCV makes colour of grey with transparency.
-        if header.kind == "PNG" and by_opencv and header.content[_PNG_COLOUR_TYPE] != _GREY_AND_ALPHA:
-            return _finished(_by_opencv(header, 1, (header.width, header.height)), header)
-        with warnings.catch_warnings():  # What is odd in a file is no matter of its user's.
-            warnings.simplefilter("ignore")
-            return _decode_whole(header, max_pixels, limit)
-    except BadImageError:
-        raise
-    except MemoryError:
-        raise BadImageError("needs more memory to decode than there is; make it smaller") from None
-    except Exception as error:  # Decoders raise whatever they like on damaged files.
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        if header.kind == "HEIC":  # Of all kinds the one whose decoder takes least of what there is.
-            raise BadImageError(
-                f"a HEIC that cannot be decoded: damaged or cut short ({reason}); convert it to JPEG"
-            ) from error
-        raise BadImageError(f"cannot be decoded: damaged or cut short ({reason})") from error
+    if header.kind == "JPEG":
+        pixels, scale = _decode_jpeg(header, by_opencv)
+        return _picture(upright(pixels, header.orientation), header, scale)
+    # OpenCV makes colour of grey with transparency.
+    if header.kind == "PNG" and by_opencv and header.content[_PNG_COLOUR_TYPE] != _GREY_AND_ALPHA:
+        return _finished(_by_opencv(header, 1, (header.width, header.height)), header)
+    with warnings.catch_warnings():  # What is odd in a file is no matter of its user's.
+        warnings.simplefilter("ignore")
+        return _decode_whole(header, max_pixels, limit)
 
 
 def read_frames(content: bytes, *, max_pixels: int, limit: str) -> Iterator[tuple[float, Images]]:
@@ -114,30 +126,30 @@ def read_frames(content: bytes, *, max_pixels: int, limit: str) -> Iterator[tupl
         BadImageError: As of `decode_picture`, or the file has more than `MOST_FRAMES` frames; frames
             before the damage come first.
     """
+    with _reasons():
+        yield from _frames(content, max_pixels, limit)
+
+
+def _frames(content: bytes, max_pixels: int, limit: str) -> Iterator[tuple[float, Images]]:
     header = read_header(content)
     if header.kind not in _MOVING:
         yield 0.0, decode_picture(content, max_pixels=max_pixels, limit=limit).pixels
         return
     _check_size(header, header.width, header.height, max_pixels, limit)
+    image = _open(header, max_pixels, limit)
+    most = min(MOST_FRAMES, 1 + _MOST_FRAMES_PIXELS // (header.width * header.height))
     seconds = 0.0
-    try:
-        image = _open(header, max_pixels, limit)
-        most = min(MOST_FRAMES, 1 + _MOST_FRAMES_PIXELS // (header.width * header.height))
-        for number in range(most + 1):
-            try:
-                image.seek(number)
-            except EOFError:
-                return
-            if number == most:
-                raise BadImageError(f"has more than {most:,} frames; cut it, or convert it to a video")
-            _check_size(header, *image.size, max_pixels, limit)
-            image.load()
-            yield seconds, _pixels_of(image)
-            seconds += image.info.get("duration", 0) / 1000 or _FRAME_SECONDS
-    except BadImageError:
-        raise
-    except Exception as error:  # As in `decode_picture`.
-        raise BadImageError(f"cannot be decoded at {seconds:.2f} s: damaged or cut short") from error
+    for number in range(most + 1):
+        try:
+            image.seek(number)
+        except EOFError:
+            return
+        if number == most:
+            raise BadImageError(f"has more than {most:,} frames; cut it, or convert it to a video")
+        _check_size(header, *image.size, max_pixels, limit)
+        image.load()
+        yield seconds, _pixels_of(image)
+        seconds += image.info.get("duration", 0) / 1000 or _FRAME_SECONDS
 
 
 def _check_size(header: Header, width: int, height: int, max_pixels: int, limit: str) -> None:
@@ -147,7 +159,8 @@ def _check_size(header: Header, width: int, height: int, max_pixels: int, limit:
     if width < 1 or height < 1:
         raise BadImageError(f"claims {width}x{height} pixels")
     if width * height > max_pixels:
-        raise BadImageError(f"claims {width}x{height} pixels, more than {limit} {max_pixels}")
+        claim = f"claims {width}x{height} pixels, more than {limit} {max_pixels}"
+        raise BadImageError(f"{claim}; make it smaller, or raise the limit")
     most = _MOST_WHOLE_PIXELS.get(header.kind, MOST_WHOLE_PIXELS)
     if header.kind != "JPEG" and width * height > most:
         raise BadImageError(
@@ -216,7 +229,8 @@ def _decode_whole(header: Header, max_pixels: int, limit: str) -> Picture:
         raise BadImageError("cannot be decoded: damaged or cut short")
     image.load()
     if header.kind != "PNG":  # Of a PNG the header was read here; of the others Pillow knows where it is.
-        ImageOps.exif_transpose(image, in_place=True)
+        with suppress(SyntaxError, ValueError, TypeError, KeyError, OSError, struct.error):  # Odd EXIF data.
+            ImageOps.exif_transpose(image, in_place=True)
     return _finished(_pixels_of(image), header)
 
 
@@ -231,7 +245,7 @@ def _compare_sizes(header: Header, width: int, height: int) -> None:
 
 def _finished(decoded: Images, header: Header) -> Picture:
     """A picture that was decoded whole: turned upright, and reduced where it is large."""
-    pixels = _upright(decoded, header.orientation)
+    pixels = upright(decoded, header.orientation)
     height, width = pixels.shape[:2]
     scale = _scale_of(width, height)
     if scale > 1:
@@ -242,8 +256,7 @@ def _finished(decoded: Images, header: Header) -> Picture:
 def _open(header: Header, max_pixels: int, limit: str) -> ImageFile:
     if header.kind == "AVIF" and not features.check("avif"):
         raise BadImageError("an AVIF, which this Pillow cannot decode; install Pillow 11.3 or later")
-    name = _PILLOW_NAMES.get(header.kind, header.kind)
-    image = Image.open(io.BytesIO(header.content), formats=(name,))
+    image = Image.open(io.BytesIO(header.content), formats=(header.kind.upper(),))
     _check_size(header, *image.size, max_pixels, limit)
     return image
 
@@ -253,13 +266,14 @@ def _open_heic(content: bytes) -> Image.Image:
         pillow_heif = heavy.pillow_heif
     except ImportError:
         raise BadImageError(f"a HEIC, as iPhones take them; {_HEIC_CURE}") from None
-    file = pillow_heif.open_heif(io.BytesIO(content), convert_hdr_to_8bit=True)
-    if file.size[0] * file.size[1] > MOST_WHOLE_PIXELS:
-        raise BadImageError(
-            f"claims {file.size[0]}x{file.size[1]} pixels; convert it to JPEG or make it smaller"
-        )
-    image: Image.Image = file.to_pillow()
-    return image
+    try:
+        file = pillow_heif.open_heif(io.BytesIO(content), convert_hdr_to_8bit=True)
+        if file.size[0] * file.size[1] <= MOST_WHOLE_PIXELS:
+            image: Image.Image = file.to_pillow()
+            return image
+    except Exception as error:  # Of all kinds the one whose decoder takes least of what there is.
+        raise BadImageError(f"a HEIC that cannot be decoded: {_damage(error)}; convert it to JPEG") from error
+    raise BadImageError(f"claims {file.size[0]}x{file.size[1]} pixels; convert it to JPEG or make it smaller")
 
 
 def _pixels_of(image: Image.Image) -> Images:
@@ -279,11 +293,3 @@ def _pixels_of(image: Image.Image) -> Images:
     colour = image if mode in ("RGB", "RGBX") else image.convert("RGB")
     packed = colour.tobytes("raw", "BGR")
     return np.frombuffer(packed, np.uint8).reshape(colour.height, colour.width, 3).copy()
-
-
-def _upright(pixels: Images, orientation: int) -> Images:
-    if orientation not in _TURNS:
-        return pixels
-    is_mirrored, num_turns = _TURNS[orientation]
-    turned = np.rot90(pixels[:, ::-1] if is_mirrored else pixels, num_turns)
-    return np.ascontiguousarray(turned)

@@ -78,8 +78,8 @@ def orientation_of(exif: bytes) -> int:
         for number in range(num_entries):
             place = directory + 2 + _ENTRY_BYTES * number
             tag, kind, _ = struct.unpack_from(f"{order}HHI", exif, place)
-            if tag == _ORIENTATION and kind == 3:
-                (value,) = struct.unpack_from(f"{order}H", exif, place + 8)
+            if tag == _ORIENTATION and kind in (3, 4):
+                (value,) = struct.unpack_from(f"{order}{_FORMATS[kind]}", exif, place + 8)
                 return value if value in _ORIENTATIONS else 1
     except struct.error:
         return 1
