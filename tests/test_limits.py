@@ -27,6 +27,7 @@ from ferflow.data.store import read_arrays, read_csv, write_arrays
 from ferflow.errors import DataError, FerflowError
 from ferflow.limits import parse_json
 from ferflow.params import DownloadParams
+from ferflow.params.yaml_text import parse_yaml
 from tests.source_files import csv_rows, write_csv
 
 Feed = Callable[[int, Path, DownloadParams], object]
@@ -107,6 +108,13 @@ def _json_depth(number: int, *_: object) -> None:
     parse_json("[" * number + "]" * number)
 
 
+def _yaml_values(number: int, *_: object) -> None:
+    """A list, one value, and the same list over and over again by its alias."""
+    listed = 10
+    times, rest = divmod(number - 1, 1 + listed)
+    parse_yaml(f"[&a [{', '.join('x' * listed)}]{', *a' * (times - 1)}{', 1' * rest}]")
+
+
 # What each limit counts, fed as it would come.
 _FEEDS: dict[str, Feed] = {
     "MAX_NAME_CHARACTERS": _name,
@@ -120,6 +128,7 @@ _FEEDS: dict[str, Feed] = {
     "MAX_INDEX_CELL_CHARACTERS": _index_cell,
     "MAX_JSON_BYTES": _json_bytes,
     "MAX_JSON_DEPTH": _json_depth,
+    "MAX_YAML_VALUES": _yaml_values,
 }
 
 

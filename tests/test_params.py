@@ -134,6 +134,39 @@ def test_load_params_says_what_is_wrong_with_the_file(tmp_path, content, expecte
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("!!int abc", "not readable as YAML"),
+        ("!!float ''", "not readable as YAML"),
+        ("!!timestamp soon", "not readable as YAML"),
+        ("2026-13-45", "not readable as YAML"),
+        ("9" * 5000, "not readable as YAML"),
+        ("[" * 5000, "not readable as YAML"),
+        ("&a [*a]", "an alias stands for what it is in"),
+        ("[[[[1]]]]", "seed: [[[[...]]]] found"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_a_value_that_yaml_cannot_make_is_one_error(value, expected, sample_values, tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(f"seed: {value}\nprofile: x\n", encoding="utf-8")
+    with pytest.raises(ParamsError) as caught:
+        load_params(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize("place", ["z", "seed", "download"])
+def test_aliases_that_stand_for_millions_cost_no_memory(place, tmp_path):
+    lines = ["a0: &a0 [" + ", ".join("x" * 10) + "]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
+    path = tmp_path / "params.yaml"
+    path.write_text("\n".join([*lines, f"{place}: *a9"]), encoding="utf-8")
+    with pytest.raises(ParamsError, match=f"{path}: .*values, more than 100,000: too many aliases"):
+        load_params(path)
+
+
 def test_load_params_says_the_cure_for_a_missing_file(tmp_path):
     with pytest.raises(ParamsError, match="ferflow profile sample"):
         load_params(tmp_path / "params.yaml")

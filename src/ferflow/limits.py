@@ -35,6 +35,9 @@ MAX_INDEX_CELL_CHARACTERS = 1024
 MAX_JSON_BYTES = 256 << 20
 MAX_JSON_DEPTH = 100
 
+# Values of a parameter file, aliases put in: a real one has some hundred.
+MAX_YAML_VALUES = 100_000
+
 
 def parse_json(text: str | bytes) -> Any:
     """`json.loads` within the limits.

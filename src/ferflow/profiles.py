@@ -10,13 +10,13 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import YAMLError
 
 from ferflow.errors import ParamsError
 from ferflow.files import atomic_file
 from ferflow.params import Params, check_params, load_params, read_yaml, whole_text
 from ferflow.params.differences import BASE, is_profile, with_key
 from ferflow.params.entries import OpenSection
+from ferflow.params.yaml_text import parse_yaml
 from ferflow.paths import PROFILES
 
 
@@ -97,7 +97,7 @@ def _with_options(text: str, keys: Iterable[str]) -> str:
         section, _, last = key.partition(".")
         field = Params.model_fields.get(section)
         kind = field.annotation if field is not None else None
-        is_absent = _place_of(YAML(typ="safe").load(text), key)[0] is None
+        is_absent = _place_of(parse_yaml(text), key)[0] is None
         if is_absent and isinstance(kind, type) and issubclass(kind, OpenSection):
             text = with_key(text, key, f"{last}: null") if last in kind.whole().model_fields else text
     return text
@@ -146,7 +146,7 @@ def _commented_yaml() -> YAML:
 def _checked_text(content: Any, *, origin: str) -> str:
     """The text of a parameter file, whose values are checked."""
     text = _dumped(content)
-    check_params(YAML(typ="safe").load(text), origin=origin)
+    check_params(parse_yaml(text), origin=origin)
     return text
 
 
@@ -176,10 +176,10 @@ def _set(content: Any, change: str) -> None:
     if place is None or (hasattr(place[last], "get") and place is content):
         raise ParamsError(f"--set {change}: unknown key {key!r}; see {PROFILES / BASE} for the keys")
     try:
-        place[last] = YAML(typ="safe").load(text)
-    except YAMLError as error:
+        place[last] = parse_yaml(text)
+    except ValueError as error:
         raise ParamsError(
-            f"--set {change}: the value is not YAML ({str(error).splitlines()[0]}); put the value in quotes"
+            f"--set {change}: the value is not YAML ({error}); put the value in quotes"
         ) from error
 
 

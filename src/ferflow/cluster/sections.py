@@ -6,11 +6,10 @@ import json
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from ferflow.errors import ParamsError
 from ferflow.params import Params, check_params, describe_problem
+from ferflow.params.yaml_text import parse_yaml
 
 Section = TypeVar("Section", bound=BaseModel)
 
@@ -26,10 +25,9 @@ def parse_params(text: str) -> Params:
     """
     origin = "pipeline input params"
     try:
-        content = YAML(typ="safe").load(text)
-    except YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise ParamsError(f"{origin}: not YAML ({reason}); give the text of a params.yaml") from error
+        content = parse_yaml(text)
+    except ValueError as error:
+        raise ParamsError(f"{origin}: not YAML ({error}); give the text of a params.yaml") from error
     if not isinstance(content, dict):
         raise ParamsError(
             f"{origin}: holds {type(content).__name__}, expected a mapping of sections; give the text of a "

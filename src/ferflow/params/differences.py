@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ferflow import heavy
 from ferflow.errors import ParamsError
+from ferflow.params.yaml_text import parse_yaml
 
 BASE = "base.yaml"
 # Places at which a comment may start: the first one with two blanks before it is taken.
@@ -41,10 +41,8 @@ def whole_text(path: Path) -> str:
     changes = _values(text, path)
     merged = _merged(base, text)
     try:
-        is_whole = heavy.ruamel.yaml.YAML(typ="safe").load(merged) == _over(
-            _values(base, path.with_name(BASE)), changes
-        )
-    except heavy.ruamel.yaml.error.YAMLError:
+        is_whole = parse_yaml(merged) == _over(_values(base, path.with_name(BASE)), changes)
+    except ValueError:
         is_whole = False
     if not is_whole:
         raise ParamsError(
@@ -135,10 +133,9 @@ def _insert(lines: list[str], section: str, block: list[str]) -> None:
 
 def _values(text: str, path: Path) -> dict[str, Any]:
     try:
-        content = heavy.ruamel.yaml.YAML(typ="safe").load(text)
-    except (heavy.ruamel.yaml.error.YAMLError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise ParamsError(f"{path}: not readable as YAML ({reason}); correct it") from error
+        content = parse_yaml(text)
+    except ValueError as error:
+        raise ParamsError(f"{path}: not readable as YAML ({error}); correct it") from error
     if not isinstance(content, dict):
         raise ParamsError(
             f"{path}: holds {type(content).__name__}, expected a mapping of sections; correct it"

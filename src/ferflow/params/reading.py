@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from ferflow import heavy
 from ferflow.errors import ParamsError
 from ferflow.params.differences import whole_text
 from ferflow.params.whole import Params
+from ferflow.params.yaml_text import parse_yaml
 from ferflow.progress import say
+
+# Values in messages: the beginnings of long ones.
+_SHOWN = reprlib.Repr()
+_SHOWN.maxlevel, _SHOWN.maxstring, _SHOWN.maxother, _SHOWN.maxlong = 3, 120, 120, 60
 
 _UNION_MEMBER = re.compile(r"(int|str|constrained-int|literal\[.*\])$")
 
@@ -46,13 +51,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ParamsError: The file is missing, unreadable, not YAML, or not a mapping.
     """
     try:
-        content = heavy.ruamel.yaml.YAML(typ="safe").load(whole_text(path))
+        content = parse_yaml(whole_text(path))
     except FileNotFoundError:
         raise ParamsError(
             f"{path}: not found; run the command in the repository's folder; "
             "'ferflow profile sample' writes the file there"
         ) from None
-    except (OSError, UnicodeDecodeError, heavy.ruamel.yaml.error.YAMLError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise ParamsError(
             f"{path}: not readable as YAML ({_one_line(error)}); correct it, or run 'ferflow profile sample'"
         ) from error
@@ -106,15 +111,19 @@ def describe_problem(problem: Any) -> str:
     ]
     is_unknown = problem["type"] in ("extra_forbidden", "missing")
     key = ".".join(part for part in parts if is_unknown or not _UNION_MEMBER.match(part))
-    found = problem["input"]
+    found = _SHOWN.repr(problem["input"])
     if problem["type"] == "extra_forbidden":
-        return f"{key}: unknown key (value {found!r}); remove it or correct its spelling"
+        return f"{key}: unknown key (value {found}); remove it or correct its spelling"
     if problem["type"] == "missing":
         return f"{key}: missing; add it, or start from a profile with 'ferflow profile NAME'"
+    if problem["type"] == "invalid_key":
+        return f"{key}: a key that is no text; remove it, or put it in quotes"
+    if problem["type"] == "model_type":
+        return f"{key}: {found} found, expected its keys below it, indented by two blanks"
     if problem["type"] == "value_error":
         return f"{key}.{problem['ctx']['error']}"  # The text begins with a key of the section.
     message = problem["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    return f"{key}: {found!r} found, expected {message}"
+    return f"{key}: {found} found, expected {message}"
 
 
 def _is_kind(before: str | int, part: str | int) -> bool:
