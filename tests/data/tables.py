@@ -150,6 +150,7 @@ def _cells() -> dict[str, WrittenTable]:
         "a list": (1, lambda cell: f'"[{cell.replace(" ", ", ")}]"'),
         "an array": (1, lambda cell: f'"[{cell}]"'),
         "whole numbers with a point": (1, lambda cell: " ".join(f"{number}.0" for number in cell.split())),
+        "a decimal point of many zeros": (0, lambda cell: f"{cell}.{'0' * 40}"),
         "lines inside": (1, lambda cell: '"' + cell.replace(" ", "\n", 40) + '"'),
     }
     return {name: table(lambda at=at, how=how: text(changed(at, how))) for name, (at, how) in changes.items()}
@@ -160,6 +161,8 @@ def _files() -> dict[str, WrittenTable]:
     return {
         "CRLF": table(lambda: text(end="\r\n")),
         "CR": table(lambda: text(end="\r")),
+        "lines of blanks": table(lambda: text().replace(b"\n", b"\n  \n")),
+        "lines of separators": table(lambda: text() + b",,\n,,\n"),
         "blank lines": table(lambda: b"\n\n" + text(end="\n\n") + b"\n"),
         "a mark of UTF-8": table(lambda: b"\xef\xbb\xbf" + text()),
         "UTF-16": table(lambda: text().decode().encode("utf-16")),
@@ -224,5 +227,38 @@ UNREADABLE_TABLES: dict[str, tuple[str, Callable[[], bytes], tuple[str, ...]]] =
     "an Excel workbook": ("x.xlsx", lambda: zipped({"xl/workbook.xml": b"x"}), ("Excel", "CSV")),
     "a web page": ("fer2013.csv", lambda: b"<!DOCTYPE html><html>Log in</html>", ("web page", "again")),
     "7z": ("fer2013.csv.7z", lambda: b"7z\xbc\xaf\x27\x1c" + bytes(64), ("7z archive", "repack")),
+    "a column twice": (
+        "x.csv",
+        lambda: text([[*row, "6"] for row in csv_rows()], header=[*HEADER, "Emotion"]),
+        ("the column emotion twice", "rename"),
+    ),
+    "a pixel twice": (
+        "x.csv",
+        lambda: wide().replace(b"pixel7,", b"pixel8,"),
+        ("not numbered one after the other", "pixel0 to pixel2303"),
+    ),
+    "a pixel left out": (
+        "x.csv",
+        lambda: wide().replace(b"pixel2303,", b"pixel2304,"),
+        ("not numbered one after the other",),
+    ),
+    "subsets in a column of another name": (
+        "x.csv",
+        lambda: text(header=["emotion", "pixels", "partition"]),
+        ("the column 'partition' holds 'PublicTest'", "rename the column to Usage"),
+    ),
+    "a name of two subsets": (
+        "train_test.csv",
+        lambda: text([row[:2] for row in csv_rows()], header=HEADER[:2]),
+        ("named after two subsets", "add the column"),
+    ),
+    "a quote that is not closed": (
+        "x.csv",
+        lambda: text() + b'3,"1 2 3\n4,5 6,Training\n',
+        ("is no CSV",),
+    ),
+    "JSON": ("x.csv", lambda: b'[{"emotion": 0, "pixels": "1 2"}]', ("is JSON", "save it as CSV")),
+    "JSON lines": ("x.jsonl", lambda: b'{"emotion": 0, "pixels": "1 2"}\n' * 3, ("is JSON",)),
+    "Arrow": ("x.feather", lambda: b"ARROW1\0\0" + bytes(90), ("an Arrow or Feather file", "Parquet")),
     "a cut gz": ("fer2013.csv.gz", lambda: gzip.compress(text())[:-2000], ("cut short", "fetch it again")),
 }

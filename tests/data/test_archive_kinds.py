@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 
 import pytest
 
+from ferflow.data.sources.class_folder import read_class_folder
+from ferflow.data.sources.inspection import inspect_source
 from ferflow.data.sources.sources import read_source
 from ferflow.errors import SourceError
-from tests.source_files import layout, write_zip
+from tests.source_files import layout, write_tar, write_zip
 
 pytestmark = pytest.mark.usefixtures("one_decode_box")
 
@@ -60,3 +63,46 @@ def test_what_is_not_read_is_named_with_the_way_on(tmp_path, bounds, name, start
     with pytest.raises(SourceError, match=r"(?:unpack it|join the parts)") as caught:
         read_source(bounds(path), seed=1)
     assert f"{path}: is {says}, expected a folder, zip, tar" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("start", "says"),
+    [
+        (b"\xff\xd8\xff\xe0", "a single picture, .* give the folder that holds the class folders"),
+        (b"MZ\x90\x00", "a Windows program, .* unpack it"),
+        (b"]\0\0\x80\0", "packed by lzma, .*unlzma"),
+        (b"0707012345", "a cpio archive, .* unpack it"),
+        (b"ARROW1\0\0", "an Arrow or Feather file, .* save it as Parquet or CSV"),
+        (b'{"a": [1]}', "JSON, .* save it as CSV"),
+    ],
+)
+def test_other_kinds_are_not_called_damaged_tars(tmp_path, bounds, start, says):
+    path = tmp_path / "fer"
+    path.write_bytes(start + bytes(600))
+    with pytest.raises(SourceError, match=f"{path}: is {says}"):
+        read_source(bounds(path), seed=1)
+
+
+def test_a_tar_may_begin_with_any_name(tmp_path, bounds):
+    path = write_tar(tmp_path / "a.tar", {f"MZ/{name}": content for name, content in layout().items()})
+    assert len(read_source(bounds(path), seed=1).table) == 21
+
+
+def test_tars_that_were_joined_lose_nothing_in_silence(tmp_path, bounds):
+    first = write_tar(tmp_path / "a.tar", layout()).read_bytes()
+    more = write_tar(tmp_path / "b.tar", {"train/sad/more.jpg": b"x"}).read_bytes()
+    (tmp_path / "joined.tar").write_bytes(first + more)
+    with pytest.raises(SourceError, match=r"joined.tar: more follows the end mark of the tar, .*tar -xif"):
+        read_source(bounds(tmp_path / "joined.tar"), seed=1)
+    (tmp_path / "padded.tar").write_bytes(first + bytes(100_000))
+    assert len(read_source(bounds(tmp_path / "padded.tar"), seed=1).table) == 21
+
+
+def test_a_pipe_is_not_waited_for(tmp_path, bounds):
+    os.mkfifo(tmp_path / "pipe")
+    for read in (
+        lambda: inspect_source(tmp_path / "pipe", bounds(tmp_path), entries=[]),
+        lambda: read_class_folder(tmp_path / "pipe", bounds(tmp_path), mapping={}, cut=None),
+    ):
+        with pytest.raises(SourceError, match="is a pipe or device, expected a file or folder; give one"):
+            read()

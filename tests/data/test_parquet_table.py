@@ -131,6 +131,27 @@ def test_bounds(change, says, tmp_path, bounds):
         read_source(bounds(path, max_member_bytes=1000, **change), seed=1)
 
 
+def test_a_value_that_many_rows_share_counts_for_each_of_them(tmp_path, bounds):
+    """Otherwise a file of some kilobytes stands for gigabytes of images."""
+    rows = 30_000
+    pixels = pyarrow.array([" ".join(["1"] * 2304)] * rows).dictionary_encode()
+    path = tmp_path / "x.parquet"
+    parquet.write_table(pyarrow.table({"pixels": pixels, "emotion": [3] * rows}), path)
+    assert path.stat().st_size < 10_000
+    with pytest.raises(SourceError, match=f"{path}: unpacks to more than 100 times its .* bytes"):
+        read_source(bounds(path, max_ratio=100, max_member_bytes=1_000_000), seed=1)
+
+
+def test_text_as_bytes_is_text_and_nothing_is_named_as_that(tmp_path, bounds):
+    columns = dict(TABLES["text of pixels"])
+    columns["emotion"] = [str(number).encode() for number in NUMBERS]
+    columns["Usage"] = [usage.encode() for usage in SPLITS]
+    columns["pixels"] = [None, *columns["pixels"][1:]]
+    found = read_source(bounds(write(tmp_path / "x.parquet", columns)), seed=1)
+    assert found_in(found.table) == EXPECTED[1:]
+    assert [bad.reason for bad in found.bad_images] == ["the picture is missing (null)"]
+
+
 @pytest.mark.parametrize("keep", [4, 2000, -10])
 def test_damage_is_one_error(keep, tmp_path, bounds):
     path = write(tmp_path / "x.parquet", TABLES["struct"])

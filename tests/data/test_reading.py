@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from ferflow.data.schemes import SCHEMES, missing_usages
 from ferflow.data.sources.class_folder import read_class_folder
 from ferflow.data.sources.class_names import parse_map
+from ferflow.data.sources.inspection import inspect_source
 from ferflow.data.sources.path_labels import read_layout
 from ferflow.data.sources.reading_errors import Wording
 from ferflow.data.sources.sources import read_source
+from ferflow.data.sources.subset_names import SUBSETS
 from ferflow.data.split import assign_subsets, label_indices
 from ferflow.errors import DataError
 from tests.data.layouts import LAYOUTS, UNREADABLE, Tree
@@ -84,6 +86,36 @@ def test_a_layout_is_read_rightly_and_alike(name, tmp_path, bounds):
     assert counted >= len(tree.passed_over) - sum(
         "MACOSX" in path or ".ipynb" in path for path in tree.passed_over
     )
+
+
+@pytest.mark.parametrize("link", ["file", "folder", "hard"])
+def test_no_link_brings_an_image_of_another_subset_into_training(link, tmp_path, bounds):
+    names = [f"{subset}/sad/{subset}.png" for subset in SUBSETS]
+    root = write_folder(tmp_path / "data", {name: picture(n)[1] for n, name in enumerate(names)})
+    if link == "file":
+        (root / "train/sad/link.png").symlink_to("../../test/sad/test.png")
+    elif link == "folder":
+        (root / "train/sadness").symlink_to("../val/sad")
+    else:
+        (root / "train/sad/link.png").hardlink_to(root / "test/sad/test.png")
+    for read in (
+        lambda: read_source(bounds(root), seed=1),
+        lambda: read_class_folder(root, bounds(root), mapping={}, cut=None),
+    ):
+        with pytest.raises(DataError, match=r"are links to one file, of usage .*; an image that tests"):
+            read()
+
+
+def test_a_line_that_would_not_help_is_not_given(tmp_path, bounds):
+    root = write_folder(tmp_path / "data", {"test/train/sad/1.png": picture(1)[1]})
+    with pytest.raises(
+        DataError, match=r"names more than one subset \(test, train\).*so rename one of them$"
+    ):
+        inspect_source(root, bounds(root), entries=[])
+    names = [f"{part}/{name}/1.png" for part in ("a", "b") for name in ("wut", "angst")]
+    root = write_folder(tmp_path / "others", {name: picture(n)[1] for n, name in enumerate(names)})
+    with pytest.raises(DataError, match="no known class"):  # Not that a map leaves out every image.
+        inspect_source(root, bounds(root), entries=[])
 
 
 @pytest.mark.parametrize("name", UNREADABLE)

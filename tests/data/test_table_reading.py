@@ -11,7 +11,7 @@ from ferflow.data.sources.class_names import parse_map
 from ferflow.data.sources.sources import read_source
 from ferflow.errors import FerflowError, SourceError
 from ferflow.labels import CSV_EMOTIONS, USAGES
-from tests.data.tables import TABLES, UNREADABLE_TABLES
+from tests.data.tables import TABLES, UNREADABLE_TABLES, text
 from tests.source_files import csv_rows, face
 
 
@@ -59,6 +59,24 @@ def test_what_cannot_be_read_is_one_error(name, tmp_path, bounds):
 
     assert str(caught.value).startswith(str(path))
     assert not [part for part in says if part not in str(caught.value)], str(caught.value)
+
+
+@pytest.mark.parametrize("label", ["9" * 5000, "7." + "0" * 5000, "3" * 101])
+def test_a_label_of_thousands_of_digits_is_one_bad_row(label, tmp_path, bounds):
+    (tmp_path / "x.csv").write_bytes(text([[label, *csv_rows()[0][1:]], *csv_rows()[1:]]))
+    found = read_source(bounds(tmp_path / "x.csv"), seed=1)
+    assert [bad.name for bad in found.bad_images] == ["row 1"]
+    assert "expected 0 to 6" in found.bad_images[0].reason
+    assert len(found.table) == 20
+
+
+def test_a_table_given_as_an_archive_is_named_with_the_source_that_reads_it(tmp_path, bounds):
+    (tmp_path / "fer2013.csv").write_bytes(text())
+    params = bounds(tmp_path / "fer2013.csv").model_copy(update={"source": "archive"})
+    with pytest.raises(
+        SourceError, match=r"is a table, expected an archive or folder; use download.source csv"
+    ):
+        read_source(params, seed=1)
 
 
 def test_a_label_can_be_left_out_and_a_usage_too(tmp_path, bounds):

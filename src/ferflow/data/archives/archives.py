@@ -112,9 +112,11 @@ def start_of(path: Path) -> bytes:
     """The first bytes of a file.
 
     Raises:
-        SourceError: It cannot be read.
+        SourceError: It cannot be read, or is no file.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # A pipe would be waited for.
+            raise SourceError(f"{path}: is a pipe or device, expected a file or folder; give one")
         with path.open("rb") as stream:
             return stream.read(_START_BYTES)
     except OSError as error:

@@ -76,7 +76,7 @@ def _read(file: FoundFile, max_bytes: int) -> tuple[bytes, str]:
             with file.path.open("rb") as stream:
                 content = stream.read(max_bytes + 1)
         except OSError as error:
-            return b"", f"cannot be read ({error.strerror})"
+            return b"", f"cannot be read ({error.strerror}); see its permissions, or take it out"
         if len(content) <= max_bytes:
             return content, ""
     return b"", f"has {file.size:,} bytes, more than download.max_member_bytes {max_bytes:,}"

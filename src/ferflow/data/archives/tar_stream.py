@@ -98,9 +98,17 @@ class BoundedStream:
         return self.last_read
 
     def drain(self) -> None:
-        """Read what follows the end mark, so that checksums at the end of the file are verified."""
-        while self._take(_CHUNK_BYTES):
-            continue
+        """Read what follows the end mark, so that checksums at the end of the file are verified.
+
+        Raises:
+            SourceError: More than padding follows, as where tars were joined: it would be lost.
+        """
+        while chunk := self._take(_CHUNK_BYTES):
+            if chunk.strip(b"\0"):
+                raise SourceError(
+                    f"{self._path}: more follows the end mark of the tar, as where several were joined; "
+                    "unpack it (tar -xif) and give the folder"
+                )
 
     def seekable(self) -> bool:
         """True: forwards, that is."""

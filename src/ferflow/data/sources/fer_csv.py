@@ -69,14 +69,16 @@ def _read_rows(table: Table, stream: io.TextIOWrapper) -> Iterator[CsvRow]:
     header_line = next((line for line in lines if line.strip()), None)
     if header_line is None:
         raise SourceError(f"{path}: empty; expected the columns emotion, pixels, Usage; fetch it again")
-    reader = csv.reader(itertools.chain([header_line], lines), delimiter=find_separator(header_line))
+    separator = find_separator(header_line)
+    # Strict: a quote that is never closed would take the rest of the file for one cell.
+    reader = csv.reader(itertools.chain([header_line], lines), delimiter=separator, strict=True)
     number = 0
     try:
         columns = find_columns(path, next(reader), table.named)
         table.columns = columns
         for cells in reader:
             check_count(path, reader.line_num, table.bounds)
-            if any(cells):
+            if any(map(str.strip, cells)):
                 number += 1
                 yield _row(number, cells, table, columns)
     except csv.Error as error:
@@ -111,7 +113,11 @@ def _parse_row(number: int, cells: list[str], table: Table, columns: Columns) ->
         raise BadRowError(f"{len(cells):,} cells, expected {expected:,}")
     emotion = cells[columns.emotion].strip()
     label = table.label_of(emotion)
-    usage = table.usage_by_name() if columns.usage is None else table.usage_of(cells[columns.usage].strip())
+    usage: str | None
+    if columns.usage is None:
+        usage = table.usage_elsewhere(cells, columns)
+    else:
+        usage = table.usage_of(cells[columns.usage].strip())
     if label is None or usage is None:
         return CsvRow(number, None, None, "")
     if len(columns.pixels) == 1:

@@ -8,9 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from ferflow.data.decoding.picture_header import read_header
 from ferflow.data.faces.detector_at_hand import detector_at_hand
 from ferflow.data.schemes import SCHEMES, missing_usages
@@ -20,9 +17,10 @@ from ferflow.data.sources.reading import Pictures, read_pictures
 from ferflow.data.sources.reading_errors import LayoutError, Wording
 from ferflow.data.sources.table_reading import is_table, read_table
 from ferflow.data.store import Images
-from ferflow.errors import BadImageError, SourceError
+from ferflow.errors import BadImageError, FerflowError, SourceError
 from ferflow.labels import EMOTIONS, USAGES
 from ferflow.params import DownloadParams
+from ferflow.params.yaml_text import parse_yaml
 
 _NUM_NAMED = 5
 
@@ -83,7 +81,10 @@ def inspect_source(path: Path, bounds: DownloadParams, *, entries: Sequence[str]
     except LayoutError as error:
         if not error.entries:
             raise
-        return _inspect(path, bounds, (*entries, *error.entries), str(error))
+        try:
+            return _inspect(path, bounds, (*entries, *error.entries), str(error))
+        except FerflowError:  # It is about entries that nobody has typed.
+            raise error from None
 
 
 def _inspect(path: Path, bounds: DownloadParams, entries: tuple[str, ...], problem: str) -> Inspection:
@@ -177,9 +178,9 @@ def command_of(inspection: Inspection) -> str:
 def _as_value(text: str) -> str:
     """The text as YAML that is read as just this text."""
     try:
-        if YAML(typ="safe").load(text) == text:
+        if parse_yaml(text) == text:
             return text
-    except YAMLError:
+    except ValueError:
         pass
     return "'" + text.replace("'", "''") + "'"
 

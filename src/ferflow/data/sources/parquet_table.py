@@ -149,14 +149,15 @@ def _rows_of(table: Table, file: _File, count: _Count) -> Iterator[CsvRow]:
             packed = file.path.stat().st_size
             batch_rows = max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // max(1, largest)))
             for batch in content.iter_batches(batch_rows, columns=[columns.names[index] for index in used]):
-                unpacked += batch.nbytes
-                check_total(table.path, count.bytes + unpacked, table.bounds)
-                check_ratio(file.path, unpacked, packed, table.bounds)
                 cells = [batch.column(columns.names[index]) for index in used]
                 for row in range(batch.num_rows):
                     number, count.rows = number + 1, count.rows + 1
                     check_count(table.path, count.rows, table.bounds)
                     values = {index: _plain(cell[row]) for index, cell in zip(used, cells, strict=True)}
+                    # Not the batch's own: of a value that many rows share it counts one.
+                    unpacked += sum(map(_num_bytes, values.values()))
+                    check_total(table.path, count.bytes + unpacked, table.bounds)
+                    check_ratio(file.path, unpacked, packed, table.bounds)
                     name = f"{file.name} row {number}" if file.name else f"row {number}"
                     yield _row(table, file, columns, values, names, number=count.rows, name=name)
             count.bytes += unpacked
@@ -200,6 +201,12 @@ def _plain(cell: Any) -> Any:
     while hasattr(values, "flatten") and hasattr(values.type, "value_type"):
         values = values.flatten()
     return values.to_numpy(zero_copy_only=False)
+
+
+def _num_bytes(value: Any) -> int:
+    if isinstance(value, dict):
+        return sum(map(_num_bytes, value.values()))
+    return int(getattr(value, "nbytes", 0)) or (len(value) if isinstance(value, str | bytes) else 8)
 
 
 def _label_names(metadata: Mapping[bytes, bytes] | None, column: str) -> list[str]:
@@ -250,6 +257,8 @@ def _spoken(cell: Any, names: list[str]) -> str:
     """A cell as a CSV would have it; a number that the schema names, as its name."""
     if isinstance(cell, int) and 0 <= cell < len(names):
         return names[cell].strip()
+    if isinstance(cell, bytes):
+        return cell.decode("utf-8", "replace").strip()
     return "" if cell is None else str(cell).strip()
 
 
@@ -265,6 +274,8 @@ def _usage(table: Table, file: _File, cell: str | None) -> str | None:
 
 def _image(cell: Any) -> Images:
     """A row of pixels, as text or as numbers, flat or nested; gives (48, 48) uint8."""
+    if cell is None:
+        raise BadRowError("the picture is missing (null)")
     if isinstance(cell, str):
         return parse_pixels(cell)
     try:

@@ -95,6 +95,8 @@ def read_pictures(
     layout = None
     if names is not None:
         layout = read_layout(names, source=path, mapping=mapping, wording=wording)
+        if path.is_dir():
+            _check_links(path, layout)
     seen: list[str] = []
     gathered = _Gathered()
 
@@ -114,6 +116,29 @@ def read_pictures(
     if layout is None:
         layout = read_layout(seen, source=path, mapping=mapping, wording=wording)
     return _pictures(gathered, layout, source=path)
+
+
+def _check_links(root: Path, layout: Layout) -> None:
+    """See that no file of a test or validation folder comes to be trained on by a link to it.
+
+    Raises:
+        DataError: One does.
+    """
+    if len({place.usage == "Training" for place in layout.places.values()}) < 2:
+        return
+    names: dict[tuple[int, int], str] = {}
+    for name, place in layout.places.items():
+        try:
+            found = (root / name).stat()
+        except OSError:  # A name that was escaped, or a link that leads nowhere.
+            continue
+        other = names.setdefault((found.st_dev, found.st_ino), name)
+        usages = layout.places[other].usage, place.usage
+        if usages[0] != usages[1] and "Training" in usages:
+            raise DataError(
+                f"{root}: {other} and {name} are links to one file, of usage {usages[0]} and {usages[1]}; an "
+                "image that tests or validates never trains: take one of the links out"
+            )
 
 
 def _usable(members: Iterable[Member], gathered: _Gathered) -> Iterator[Member]:

@@ -14,10 +14,11 @@ import numpy as np
 from ferflow.data import origins
 from ferflow.data.fer_plus import votes_of_rows
 from ferflow.data.sources.class_names import parse_map
+from ferflow.data.sources.parquet_table import is_parquet
 from ferflow.data.sources.path_labels import Layout, Place
 from ferflow.data.sources.reading import BadImage, read_pictures
 from ferflow.data.sources.reading_errors import Wording
-from ferflow.data.sources.table_reading import read_table
+from ferflow.data.sources.table_reading import is_table, read_table
 from ferflow.data.store import Images, ImageTable, pixel_hashes
 from ferflow.errors import SourceError
 from ferflow.files import sha256_of
@@ -90,6 +91,8 @@ def read_archive(path: Path, params: DownloadParams) -> SourceContent:
         SourceError: It is missing, damaged, over a bound, or holds a refused member.
         DataError: Its layout cannot be told.
     """
+    if not path.is_dir() and not is_parquet(path) and is_table(path):
+        raise SourceError(f"{path}: is a table, expected an archive or folder; use download.source csv")
     mapping = parse_map(params.map, option=Wording().key)
     found = read_pictures(path, params, mapping=mapping, wording=Wording(), cut=None)
     return SourceContent(_table(found.places, found.faces), found.bad_images, found.layout)

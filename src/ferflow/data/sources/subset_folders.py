@@ -126,10 +126,14 @@ def _most_exact(kinds: dict[int, str]) -> int | None:
 
 def _refuse(folder: Folder, kinds: dict[int, str], problem: str, source: Path, wording: Wording) -> None:
     parts = [folder.parts[index] for index in sorted(kinds)]
-    entries = [f"{parts[0]}={next((kind for kind in SUBSETS if kind in kinds.values()), 'test')}"]
+    entries: list[str] = []
+    cure = "rename one of them"
+    if len(parts) == 1:  # Of two names an entry would change one, and the other still contradicts it.
+        entries = [f"{parts[0]}={next((kind for kind in SUBSETS if kind in kinds.values()), 'test')}"]
+        cure = f"rename the folder, or say what it is, such as {wording.line(entries)}"
     raise LayoutError(
         f"{source}: {folder.path} {problem} ({some(parts)}); images of a test or validation folder never "
-        f"train, so rename the folder, or say what it is, such as {wording.line(entries)}",
+        f"train, so {cure}",
         entries,
     )
 

@@ -38,6 +38,7 @@ _COMPANY = frozenset(
     | {"fer", "ferplus", "raf", "rafdb", "affectnet", "split", "splits", "aligned", "cropped", "crop"}
     | {"grey", "gray", "part", "the", "of", "and", "hold", "held", "out"}
 )
+_NEGATIONS = frozenset({"not", "non", "without"})
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+|\d+")
 
 
@@ -52,6 +53,11 @@ class SubsetName:
 
     kind: str
     is_certain: bool
+
+
+def says_tested(text: str) -> bool:
+    """Whether a text is just the name of a subset that never trains: `test`, `PublicTest`, `Validation`."""
+    return _BY_WORD.get(re.sub(r"[\W_]+", "", text.lower()), "train") != "train"
 
 
 @cache
@@ -75,6 +81,6 @@ def subset_of(name: str) -> SubsetName:
             kinds = (kinds - {"test"}) | {side}
     if {"hold", "out"} <= set(words) or {"held", "out"} <= set(words):
         kinds.add("test")
-    if not kinds:
+    if not kinds or not _NEGATIONS.isdisjoint(words):
         return SubsetName("", is_certain=False)
     return SubsetName(kinds.pop() if len(kinds) == 1 else "mixed", is_certain=not others)

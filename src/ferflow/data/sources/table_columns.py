@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from ferflow.errors import DataError
@@ -42,6 +43,12 @@ class Columns:
     usage: int | None
     has_fer_numbers: bool
 
+    @cached_property
+    def others(self) -> tuple[int, ...]:
+        """Indices of the columns that are not read."""
+        used = {self.emotion, self.usage, *self.pixels}
+        return tuple(index for index in range(len(self.names)) if index not in used)
+
 
 def find_separator(header: str) -> str:
     """The separator with which a header has most columns that are known; a comma where none has."""
@@ -76,6 +83,7 @@ def find_columns(path: Path, header: Sequence[str], named: Mapping[str, str] | N
             f"{path}: holds the votes of FER+ and no pixels, which label the rows of fer2013.csv; set "
             "download.path to fer2013.csv and download.votes to this file"
         )
+    _check_distinct(path, names)
     emotion = _first(names, _EMOTION)
     pixels = _pixel_columns(path, names)
     missing = [name for name, found in (("emotion", emotion is None), ("pixels", not pixels)) if found]
@@ -94,6 +102,18 @@ def find_columns(path: Path, header: Sequence[str], named: Mapping[str, str] | N
         usage=_first(names, _USAGE),
         has_fer_numbers=_plain(header[emotion]).startswith("emotion"),
     )
+
+
+def _check_distinct(path: Path, names: Sequence[str]) -> None:
+    """See that no column that is read comes twice: which one counts cannot be told.
+
+    Raises:
+        DataError: One does.
+    """
+    known = {name for name in names if name in (*_EMOTION, *_PIXELS, *_USAGE)}
+    twice = sorted(name for name in known if names.count(name) > 1)
+    if twice:
+        raise DataError(f"{path}: has the column {twice[0]} twice; take one out or rename it")
 
 
 def _plain(name: str) -> str:
@@ -122,4 +142,10 @@ def _pixel_columns(path: Path, names: Sequence[str]) -> tuple[int, ...]:
             f"{names[numbered[-1][1]]}; expected {NUM_PIXELS:,} of a {IMAGE_SIZE}x{IMAGE_SIZE} image: resize "
             "the images, or write them as files into a folder for each class"
         )
-    return tuple(index for _, index in sorted(numbered))
+    numbers, indices = zip(*sorted(numbered), strict=True)
+    if numbers != tuple(range(numbers[0], numbers[0] + NUM_PIXELS)):
+        raise DataError(
+            f"{path}: its {NUM_PIXELS:,} columns of pixels are not numbered one after the other, each once; "
+            f"name them pixel0 to pixel{NUM_PIXELS - 1}, row by row from the top left"
+        )
+    return tuple(indices)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ferflow.data.sources.class_names import emotion_of
 from ferflow.data.sources.path_labels import Place
-from ferflow.data.sources.reading_errors import Wording, unknown_classes_error
-from ferflow.data.sources.subset_names import SUBSETS, USAGE_OF, subset_of
+from ferflow.data.sources.reading_errors import LayoutError, Wording, unknown_classes_error
+from ferflow.data.sources.subset_names import SUBSETS, USAGE_OF, says_tested, subset_of
 from ferflow.data.sources.table_columns import NUM_PIXELS, Columns
 from ferflow.data.store import Images
 from ferflow.errors import DataError, SourceError
 from ferflow.labels import CSV_EMOTIONS, EMOTIONS, IMAGE_SIZE, USAGES
 from ferflow.params import DownloadParams
 
+_LONGEST_LABEL = 100
 _WHOLE = re.compile(r"[+]?(\d+)(?:[.,]0*)?")  # A comma: as programs set for Europe write 0.0.
 
 
@@ -83,7 +84,7 @@ class Table:
             BadRowError: It is a number that FER-2013 has not, or empty.
         """
         if cell not in self.classes:
-            whole = _WHOLE.fullmatch(cell)
+            whole = _WHOLE.fullmatch(cell) if len(cell) <= _LONGEST_LABEL else None
             key = str(int(whole[1])) if whole else cell.lower()
             given = key if key in self.mapping else cell.lower()
             has_fer_numbers = self.columns is not None and self.columns.has_fer_numbers
@@ -103,9 +104,33 @@ class Table:
                 return None
         return self.classes[cell]
 
+    def usage_elsewhere(self, cells: Sequence[str], columns: Columns) -> str:
+        """The usage of a row of a table without a column of usages, as `usage_by_name`.
+
+        Raises:
+            LayoutError: Another column names a subset that never trains.
+        """
+        told = next((index for index in columns.others if says_tested(cells[index])), None)
+        if told is not None:
+            raise LayoutError(
+                f"{self.path}: the column {columns.names[told]!r} holds {cells[told].strip()!r}, the name of "
+                "a subset, and images that test or validate never train; rename the column to Usage, "
+                "or take it out if it means something else"
+            )
+        return self.usage_by_name()
+
     def usage_by_name(self) -> str:
-        """The usage that the file's own name tells, as `test.csv` does; Training where it tells none."""
+        """The usage that the file's own name tells, as `test.csv` does; Training where it tells none.
+
+        Raises:
+            LayoutError: It tells two.
+        """
         known = subset_of(self.path.name.split(".")[0])
+        if known.is_certain and known.kind == "mixed":
+            raise LayoutError(
+                f"{self.path}: is named after two subsets and has no column Usage, so which rows train "
+                "cannot be told; rename it after the one that it holds, or add the column"
+            )
         if not known.is_certain or known.kind not in USAGE_OF:
             return "Training"
         self.subsets[self.path.name] = USAGE_OF[known.kind]
