@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,10 +14,11 @@ import pytest
 from typer.testing import CliRunner
 
 from ferflow.cli.app import app
-from ferflow.errors import DataError, FerflowError, ModelError
+from ferflow.errors import DataError, FerflowError, ModelError, OutputError
 from ferflow.params import load_params
 from ferflow.serving.answering import DRAWN
 from ferflow.stages import evaluate
+from ferflow.workflows.explain import evenly_spaced
 from tests.conftest import REPOSITORY
 from tests.serving.conftest import describe, write_tiny_network
 from tests.serving.pictures import photo_of
@@ -152,12 +155,36 @@ def test_explain_without_pictures_draws_the_gallery_and_measures(explain, folder
     assert lines[-1] == "gallery: reports/explain/gallery.png"
 
 
+def test_no_more_test_images_are_measured_than_there_are():
+    assert evenly_spaced(42, 10**12).tolist() == list(range(42))
+    assert evenly_spaced(42, 3).tolist() == [0, 20, 41]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device"])
+def test_what_is_no_file_is_not_waited_for(kind, explain, folder, tmp_path):
+    place = {"pipe": tmp_path / "pipe", "folder": tmp_path, "device": Path("/dev/zero")}[kind]
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(
+        DataError, match=f"{place}: is a folder, pipe or device, expected a picture; name a file"
+    ):
+        explain(str(place), "--whole", "--output", str(tmp_path / "out"))
+
+
+def test_no_heatmap_replaces_a_picture_that_is_read(explain, folder, tmp_path):
+    (tmp_path / "a-explained.png").write_bytes((folder / "face.png").read_bytes())
+    (tmp_path / "a.png").write_bytes((folder / "face.png").read_bytes())
+    names = [str(tmp_path / name) for name in ("a.png", "a-explained.png")]
+    with pytest.raises(OutputError, match=r"a-explained.png: is the picture itself; .* --output"):
+        explain(*names, "--whole", "--output", str(tmp_path))
+    assert (tmp_path / "a-explained.png").read_bytes() == (folder / "face.png").read_bytes()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["face.png", "broken.png"], "broken.png: cut short"),
         (["absent.png"], "absent.png: cannot be read .No such file"),
-        (["other"], "other: cannot be read .Is a directory"),
+        (["other"], "other: is a folder, pipe or device"),
         (["params.yaml"], "params.yaml: not a JPEG, PNG"),
     ],
 )

@@ -16,6 +16,29 @@ from ferflow.files import atomic_directory, atomic_file, output_error, sha256_of
 from ferflow.temporaries import left_over, temporary_name
 
 
+@pytest.mark.parametrize("kind", ["device", "pipe", "open file"])
+def test_no_result_takes_the_place_of_a_device(kind, tmp_path):
+    target = tmp_path / "target"
+    if kind == "pipe":
+        os.mkfifo(target)
+    else:
+        target.symlink_to(os.devnull if kind == "device" else "/proc/self/fd/0")
+    with pytest.raises(OutputError, match=f"{target}: is a pipe or device, expected a file; choose another"):
+        write_json(target, {})
+    assert target.is_symlink() or not target.is_file()
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("target", [Path("/"), Path()])
+def test_a_place_without_a_name_is_one_error(target, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OutputError, match="is a folder, expected a file; choose another place"):
+        write_json(target, {})
+    if target == Path("/"):
+        with pytest.raises(OutputError, match="no folder that can be replaced"), atomic_directory(target):
+            raise AssertionError
+
+
 def test_atomic_directory_replaces_the_old_one_whole(tmp_path):
     target = tmp_path / "result"
     target.mkdir()

@@ -63,6 +63,31 @@ def test_a_variable_that_is_not_set_is_one_error():
     assert str(done.exception).startswith("--output: '$NOT_SET/x' names the variable NOT_SET")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["predict", "a.jpg", "--smooth", "inf"],
+        ["serve", "--seconds", "inf"],
+        ["tune", "--timeout", "inf"],
+        ["predict", "a.jpg", "--min-score=nan"],
+        ["evaluate", "--data", "x", "--max-bad-share", "nan"],
+    ],
+)
+def test_a_number_that_is_none_is_an_error_of_usage(arguments):
+    assert CliRunner().invoke(app, arguments).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["inspect", ""], ["predict", ""], ["evaluate", "--data", ""], ["predict", "a.jpg", "--export="]],
+)
+def test_an_empty_argument_is_an_error_of_usage(arguments):
+    """Not the folder at hand: a variable of the shell was not set."""
+    done = CliRunner().invoke(app, arguments, terminal_width=200)
+    assert done.exit_code == 2
+    assert "is empty" in done.output
+
+
 @pytest.mark.parametrize("name", ["inspect", "download"])
 def test_the_command_line_reads_them(name, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -57,7 +57,9 @@ def atomic_directory(target: Path) -> Iterator[Path]:
     Raises:
         OutputError: The folder cannot be made, filled or renamed.
     """
-    place = Path(os.path.realpath(target)) if target.is_symlink() else target
+    place = Path(os.path.realpath(target)) if target.is_symlink() or not target.name else target
+    if not place.name:
+        raise OutputError(f"{target}: is no folder that can be replaced; choose another place")
     fresh = place.with_name(temporary_name(place, keep_suffix=False))
     try:
         _make_parent(place)
@@ -87,6 +89,7 @@ def atomic_file(target: Path) -> Iterator[Path]:
     Raises:
         OutputError: The file cannot be written or renamed.
     """
+    _refuse_device(target)
     fresh = target.with_name(temporary_name(target, keep_suffix=True))
     try:
         _make_parent(target)
@@ -138,6 +141,20 @@ def _ask(target: Path) -> None:
     check = _CHECK.get()
     if check is not None:
         check(target)
+
+
+def _refuse_device(target: Path) -> None:
+    """Refuse what no file may take the place of: `/dev/null`, or a link to what a process has open.
+
+    Raises:
+        OutputError: It is one.
+    """
+    real = Path(os.path.realpath(target))
+    is_open_file = target.is_symlink() and real.is_relative_to("/proc")
+    if is_open_file or (target.exists() and not target.is_file() and not target.is_dir()):
+        raise OutputError(f"{target}: is a pipe or device, expected a file; choose another place")
+    if not target.name:
+        raise OutputError(f"{target}: is a folder, expected a file; choose another place")
 
 
 def _make_parent(target: Path) -> None:

@@ -7,9 +7,11 @@ import io
 import json
 
 import pytest
+from PIL import Image
 
 from ferflow.errors import OutputError, SourceError
 from ferflow.labels import EMOTIONS
+from tests.data.picture_files import saved
 from tests.serving.pictures import photo_of, write_photo
 
 _TWO = [(40, 60, 144), (280, 150, 144)]
@@ -79,6 +81,27 @@ def test_the_old_output_stays_when_nothing_can_be_read_or_a_result_cannot_be_wri
         predict(album / "two.png", "--output", output, "--annotate", album)
     assert output.read_text() == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["album", "answers.csv"]
+
+
+@pytest.mark.parametrize("name", ["two.png", "link.csv", "wall.png"])
+def test_no_answer_replaces_a_picture_that_is_read(predict, album, name):
+    (album / "link.csv").symlink_to("two.png")
+    before = (album / name).read_bytes()
+    with pytest.raises(
+        OutputError, match=f"{name}: is the picture itself; choose another place for --output"
+    ):
+        predict(album, "--output", album / name)
+    assert (album / name).read_bytes() == before
+
+
+def test_no_annotated_copy_replaces_another_picture_that_is_read(predict, album):
+    (album / "a.webp").write_bytes(saved(Image.new("RGB", (64, 64)), "WEBP"))
+    (album / "sub").mkdir()
+    (album / "sub" / "a.webp.png").write_bytes((album / "two.png").read_bytes())
+    (album / "a.webp.png").symlink_to("sub/a.webp.png")
+    with pytest.raises(OutputError, match=r"a.webp.png: is the picture itself; .* --annotate"):
+        predict(album / "a.webp", album / "sub" / "a.webp.png", "--whole", "--annotate", album)
+    assert (album / "sub" / "a.webp.png").read_bytes() == (album / "two.png").read_bytes()
 
 
 def test_the_output_is_written_and_the_code_is_1_where_a_named_file_cannot_be_read(predict, album, tmp_path):

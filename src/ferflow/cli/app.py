@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 import ferflow
-from ferflow.cli.typed_paths import read_paths_in_full
+from ferflow.cli.typed_paths import read_paths_in_full, refuse_empty
 from ferflow.endings import exit_code_of
 from ferflow.stages.table import STAGES
 
@@ -133,6 +133,7 @@ class LateGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
         """The command itself, when it is called."""
+        refuse_empty(args)
         name, command, rest = super().resolve_command(ctx, args)
         return name, self.commands[name] if command is not None else None, rest
 

@@ -1,4 +1,5 @@
-"""Paths as people type them: `~` and `$VARIABLES` in every option and argument that is a path.
+"""Values as people type them: `~` and `$VARIABLES` in every option and argument that is a path, no number
+that is none (inf), and nothing empty.
 
 A shell replaces them in most places, but not behind `--option=`, in quotes, or in a list of arguments that a
 program makes.
@@ -7,13 +8,18 @@ program makes.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import itertools
+import math
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from ferflow.places import typed
+
+_EMPTY_OPTION = re.compile(r"--[a-z-]+=")
 
 
 def read_paths_in_full(commands: typer.Typer) -> None:
@@ -42,6 +48,29 @@ def _in_full(value: Any, name: str) -> Any:
     """A value of an option; of a path, and of each one in a list, what it means."""
     if isinstance(value, list | tuple):
         return type(value)(_in_full(entry, name) for entry in value)
+    if isinstance(value, float) and not math.isfinite(value):  # A range lets inf pass.
+        raise typer.BadParameter(f"{value} is no number; give one", param_hint=_option(name))
     if not isinstance(value, Path):
         return value
-    return Path(typed(str(value), key=f"--{name.replace('_', '-')}"))
+    return Path(typed(str(value), key=_option(name)))
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def refuse_empty(arguments: Sequence[str]) -> None:
+    """Refuse an empty argument, as `"$UNSET"` gives one: as a path it would mean the folder at hand.
+
+    Args:
+        arguments: The command and what follows it on the command line.
+
+    Raises:
+        BadParameter: There is one.
+    """
+    for before, argument in itertools.pairwise(("", *arguments)):
+        if not argument or _EMPTY_OPTION.fullmatch(argument):
+            place = argument or f"the argument after {before or 'ferflow'}"
+            raise typer.BadParameter(
+                f"{place} is empty, as a variable of the shell that is not set; give a value, or leave it out"
+            )

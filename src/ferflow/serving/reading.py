@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -48,13 +49,16 @@ def read_picture(image: Picture, decode: Decode, *, number: int, max_pixels: int
     except BadImageError as error:
         raise BadImageError(f"{name}: {error}") from error
     except OSError as error:
-        raise BadImageError(f"{name}: cannot be read ({error.strerror})") from error
+        raise BadImageError(f"{name}: cannot be read ({error.strerror}); see its permissions") from error
 
 
 def _read(path: Path) -> bytes:
-    num_bytes = path.stat().st_size
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise BadImageError("is a folder, pipe or device, expected a picture; name a file")
+    num_bytes = found.st_size
     if num_bytes > MAX_BYTES:
-        raise BadImageError(f"has {num_bytes:,} bytes, more than the limit of {MAX_BYTES:,}")
+        raise BadImageError(f"has {num_bytes:,} bytes, more than the limit of {MAX_BYTES:,}; make it smaller")
     return path.read_bytes()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +71,7 @@ class Recorder:
         names: The names of the pictures that will come; they set the width of a column.
         say: Gets the lines.
         plot: Draws a timeline.
+        inputs: What is read.
     """
 
     def __init__(
@@ -81,12 +82,14 @@ class Recorder:
         names: Sequence[str],
         say: Callable[[str], None],
         plot: Plot,
+        inputs: Inputs,
     ) -> None:
         self._predictor = predictor
         self._wishes = wishes
         self._columns = Columns(names)
         self._say = say
         self._plot = plot
+        self._inputs = inputs
         self._video: _VideoRecord | None = None
         self._targets: set[Path] = set()
         self.num_shots = self.num_faces = self.num_without = 0
@@ -103,7 +106,7 @@ class Recorder:
             self._end_video(is_whole=True)
         if source.is_video:
             if self._video is None:
-                self._video = _VideoRecord(source, shot, self._predictor, self._wishes)
+                self._video = _VideoRecord(shot, self._predictor, self._wishes, self._inputs)
             faces = self._video.followed(shot, faces)
         named = [self._grouped(face) for face in faces]
         if shot.is_due:
@@ -132,7 +135,7 @@ class Recorder:
         self.num_without += not faces
 
     def _write_picture(self, target: Path, shot: Shot, faces: list[Face]) -> None:
-        refuse_source(target, shot.file, option="--annotate")
+        self._inputs.check(target, option="--annotate")
         warning = self._predictor.model.warning
         abstain_below = self._wishes.abstain_below
         picture = serving.annotate.annotated(shot.pixels, faces, abstain_below=abstain_below, warning=warning)
@@ -147,8 +150,9 @@ class Recorder:
 class _VideoRecord:
     """The state of one video: who is who, its annotated copy, its timeline."""
 
-    def __init__(self, source: Source, shot: Shot, predictor: Predictor, wishes: Wishes) -> None:
+    def __init__(self, shot: Shot, predictor: Predictor, wishes: Wishes, inputs: Inputs) -> None:
         self.place = shot.place
+        self._inputs = inputs
         self._wishes = wishes
         self._warning = predictor.model.warning
         self._tracker = Tracker(predictor, smooth=wishes.smooth)
@@ -159,7 +163,7 @@ class _VideoRecord:
         self._open = ExitStack()
         if wishes.annotate is not None:
             target = wishes.annotate / shot.place
-            refuse_source(target, source.path, option="--annotate")
+            inputs.check(target, option="--annotate")
             self._clip = self._open.enter_context(
                 serving.clip.writing(target, rate=shot.rate or serving.clip.FALLBACK_RATE)
             )
@@ -186,18 +190,40 @@ class _VideoRecord:
         self._open.close()
         if self._timeline is not None and self._wishes.timeline is not None:
             base = self._wishes.timeline / self.place
-            self._timeline.write_csv(base.with_suffix(".csv"))
-            plot(self._timeline, base.with_suffix(".png"))
+            table, picture = base.with_suffix(".csv"), base.with_suffix(".png")
+            for target in (table, picture):
+                self._inputs.check(target, option="--timeline")
+            self._timeline.write_csv(table)
+            plot(self._timeline, picture)
 
 
-def refuse_source(target: Path, source: Path | None, *, option: str) -> None:
-    """See that a result does not replace what it is made of.
+class Inputs:
+    """The files that are read, none of which a result may replace.
 
-    Raises:
-        OutputError: It would.
+    Args:
+        files: Their paths.
     """
-    if source is not None and source.exists() and target.exists() and target.samefile(source):
-        raise OutputError(f"{target}: is the picture itself; choose another place for {option}")
+
+    def __init__(self, files: Iterable[Path] = ()) -> None:
+        self._known = {_identity(file) for file in files} - {None}
+
+    def check(self, target: Path, *, option: str) -> None:
+        """See that a result does not replace one of them.
+
+        Raises:
+            OutputError: It would.
+        """
+        if _identity(target) in self._known:
+            raise OutputError(f"{target}: is the picture itself; choose another place for {option}")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from all others, whatever it is called; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 class OutputFile:
@@ -205,9 +231,14 @@ class OutputFile:
 
     Args:
         path: The file.
+        inputs: What is read.
+
+    Raises:
+        OutputError: The file is one of those that are read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, inputs: Inputs) -> None:
+        inputs.check(path, option="--output")
         self._path = path
         self._open = ExitStack()
 

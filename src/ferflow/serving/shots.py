@@ -56,6 +56,11 @@ class Source:
         return readable(self.path) if self.printed is None else self.printed
 
     @property
+    def is_file(self) -> bool:
+        """It is a file on this machine."""
+        return self.address is None and self.webcam is None
+
+    @property
     def is_video(self) -> bool:
         """Its name ends as those of videos do, or it is a stream or a webcam."""
         suffixes = VIDEOS | _ANIMATIONS if self.is_moving else VIDEOS

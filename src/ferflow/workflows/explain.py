@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferflow import paths, reporting
-from ferflow.data.images import decode_image, to_grey_face
+from ferflow.data.decoding.decode_box import DecodeBox
+from ferflow.data.images import to_grey_face
+from ferflow.data.store import Images
 from ferflow.data.subsets import load_subset
 from ferflow.errors import BadImageError, DataError
 from ferflow.explain.faithfulness import Faithfulness, measure
@@ -24,6 +26,8 @@ from ferflow.params.scoring import scoring_params as scoring_params
 from ferflow.progress import say
 from ferflow.reader import Reader, choose_reader, cut_faces
 from ferflow.serving.defaults import MAX_PIXELS
+from ferflow.serving.reading import read_picture
+from ferflow.serving.recorder import Inputs
 
 
 @dataclass(frozen=True)
@@ -79,13 +83,16 @@ def explain_pictures(
         DataError: A picture cannot be read.
         ModelError: The network is missing or damaged, or two are named.
         DetectorError: The face detector cannot be used.
-        OutputError: A picture cannot be written.
+        OutputError: A picture cannot be written, or would replace one of those that are read.
     """
+    inputs, targets = Inputs(images), _targets(images, output)
+    for target in targets:
+        inputs.check(target, option="--output")
     reader = _opened(choose_reader(params, export=export, model=model, detector=detector))
     faces_of = _faces_of(images, reader, whole=whole)
     run = reader.open_run()
     found = []
-    for path, target, faces in zip(images, _targets(images, output), faces_of, strict=True):
+    for path, target, faces in zip(images, targets, faces_of, strict=True):
         if not faces:
             found.append(ExplainedPicture(path, (), None))
             continue
@@ -132,10 +139,15 @@ def explain_test_images(
         probabilities=probabilities,
         note="; ".join(_notes(reader)),
     )
-    rows = np.unique(np.linspace(0, len(test.images) - 1, measured).astype(int))
+    rows = evenly_spaced(len(test.images), measured)
     found = measure(run, test.images[rows], seed=params.seed)
     write_json(output / "faithfulness.json", {"model": reader.facts, **asdict(found)})
     return GalleryReport(found, gallery)
+
+
+def evenly_spaced(num_rows: int, wanted: int) -> NDArray[np.int64]:
+    """So many of the rows, (N,) int64, from the first to the last; all of them where more are wanted."""
+    return np.unique(np.linspace(0, num_rows - 1, min(wanted, num_rows)).astype(np.int64))
 
 
 def _opened(reader: Reader) -> Reader:
@@ -152,7 +164,8 @@ def _notes(reader: Reader) -> list[str]:
 
 def _faces_of(paths: Sequence[Path], reader: Reader, *, whole: bool) -> list[list[Faces]]:
     """The faces of each picture, (48, 48) uint8; how they are found is said."""
-    pictures = [_read_picture(path) for path in paths]
+    with DecodeBox() as box:
+        pictures = [_read_picture(path, box) for path in paths]
     if whole:
         say("faces: each picture is one, its largest centred square")
         return [[to_grey_face(pixels)] for pixels in pictures]
@@ -163,13 +176,11 @@ def _faces_of(paths: Sequence[Path], reader: Reader, *, whole: bool) -> list[lis
     return found
 
 
-def _read_picture(path: Path) -> NDArray[Any]:
+def _read_picture(path: Path, box: DecodeBox) -> Images:
     try:
-        return decode_image(path.read_bytes(), max_pixels=MAX_PIXELS, limit="the limit of")
+        return read_picture(path, box.picture, number=1, max_pixels=MAX_PIXELS).pixels
     except BadImageError as error:
-        raise DataError(f"{path}: {error}") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); give pictures") from error
+        raise DataError(str(error)) from error
 
 
 def _targets(paths: Sequence[Path], output_dir: Path) -> list[Path]:

@@ -21,7 +21,7 @@ from ferflow.serving.frames import Every, parse_every
 from ferflow.serving.grouping import parse_grouping
 from ferflow.serving.pipeline import Answer, answered, list_jobs, threads_for
 from ferflow.serving.predictor import Predictor
-from ferflow.serving.recorder import OutputFile, Recorder, Wishes, form_of
+from ferflow.serving.recorder import Inputs, OutputFile, Recorder, Wishes, form_of
 from ferflow.serving.shots import Source, list_sources, webcam_source
 from ferflow.serving.timeline import Timeline
 
@@ -219,7 +219,8 @@ class _Run:
         """
         with ExitStack() as open_:
             folder = Path(open_.enter_context(TemporaryDirectory(prefix="ferflow-")))
-            lines = None if output is None else open_.enter_context(OutputFile(output))
+            inputs = Inputs(source.path for source in self._sources if source.is_file)
+            lines = None if output is None else open_.enter_context(OutputFile(output, inputs))
             recorder = open_.enter_context(
                 Recorder(
                     self._predictor,
@@ -227,6 +228,7 @@ class _Run:
                     names=_names(self._sources),
                     say=self._tell if lines is None else lines.say,
                     plot=_plot,
+                    inputs=inputs,
                 )
             )
             is_drawn = self._wishes.annotate is not None
