@@ -13,7 +13,7 @@ from typing import NoReturn
 import pytest
 
 from ferflow.data.decoding.decode_box import DecodeBox
-from ferflow.data.sources import reading
+from ferflow.data.sources import reading, table_reading
 from ferflow.data.sources.sources import read_source
 from ferflow.data.store import ImageTable
 from ferflow.params import Params, load_params, read_yaml
@@ -74,7 +74,8 @@ def one_decode_box() -> Iterator[None]:
     """One process decodes for all sources that are read: starting one takes longer than some pictures do."""
     box = _LastingBox()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "DecodeBox", lambda: box)
+        for module in (reading, table_reading):
+            patch.setattr(module, "DecodeBox", lambda: box)
         yield
     DecodeBox.close(box)
 

@@ -12,7 +12,7 @@ from ferflow.labels import EMOTIONS
 from ferflow.model import paper
 from ferflow.model.calibration import coverage_curve
 from ferflow.model.metrics import calibration, roc_curves
-from ferflow.reporting import plots
+from ferflow.reporting import figure, plots
 from ferflow.reporting.history import plot_history
 from tests.reporting.conftest import make_scored
 
@@ -51,6 +51,13 @@ def drawn(scored, tmp_path_factory):
 def test_plots_are_the_same_bytes_twice_whatever_the_users_settings(drawn, scored, tmp_path):
     with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "savefig.dpi": 20}):
         assert _draw_all(scored, tmp_path) == drawn
+
+
+def test_a_figure_is_drawn_once_for_each_ground(tmp_path, monkeypatch):
+    drawn, draw = [], figure.Figure.draw
+    monkeypatch.setattr(figure.Figure, "draw", lambda self, *on: drawn.append(self) or draw(self, *on))
+    figure.save_figure(lambda page: page.subplots(), tmp_path / "a.png", size=(3, 2), is_dark_too=True)
+    assert len(drawn) == len(list(tmp_path.iterdir())) == 2
 
 
 def test_plots_change_with_the_figures_and_take_an_absent_class(drawn, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import matplotlib.style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -60,17 +61,19 @@ def save_figure(
     """
     with matplotlib.style.context(["default", _STYLE]):
         figure = Figure(figsize=size, dpi=_DOTS_PER_INCH, facecolor="white")
-        FigureCanvasAgg(figure)
+        canvas: Any = FigureCanvasAgg(figure)
         draw(figure)
-        _write(figure, path)
+        _write(canvas, path)
         if is_dark_too:
             figure.set_facecolor(_DARK_GROUND)
             for text in figure.findobj(Text):
                 colour = to_hex(text.get_color())
                 text.set_color(_ON_DARK.get(colour, colour))
-            _write(figure, path.with_stem(f"{path.stem}-dark"))
+            _write(canvas, path.with_stem(f"{path.stem}-dark"))
 
 
-def _write(figure: Figure, path: Path) -> None:
+def _write(canvas: Any, path: Path) -> None:
+    """Lay the figure out where that was not done yet, and draw it once; `savefig` draws it twice."""
     with atomic_file(path) as fresh:
-        figure.savefig(fresh, format="png", metadata={"Software": None})
+        canvas.print_png(fresh, metadata={"Software": None})
+    canvas.figure.set_layout_engine("none")
