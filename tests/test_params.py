@@ -7,9 +7,11 @@ import math
 import pickle
 
 import pytest
+from ruamel.yaml import YAML
 
 from ferflow.errors import ParamsError
-from ferflow.params import check_params, load_params
+from ferflow.params import check_params, load_params, read_yaml
+from tests.conftest import REPOSITORY
 
 
 def test_check_params_accepts_the_sample(sample_values):
@@ -224,3 +226,15 @@ def test_parameters_go_to_another_process_and_back(sample_params):
     again = pickle.loads(pickle.dumps(sample_params))  # noqa: S301 (our own)
     assert again == sample_params
     assert type(again.model) is type(sample_params.model)
+
+
+def test_a_text_is_parsed_once_and_its_values_are_the_readers_own(tmp_path, monkeypatch):
+    parsed, load = [], YAML.load
+    monkeypatch.setattr(YAML, "load", lambda self, text: parsed.append(text) or load(self, text))
+    path = tmp_path / "params.yaml"
+    path.write_text((REPOSITORY / "params.yaml").read_text() + f"# {tmp_path}\n")
+    first = read_yaml(path)
+    first["model"]["widths"].append(7)
+    second = read_yaml(path)
+    assert second["model"]["widths"] == first["model"]["widths"][:-1]
+    assert len(parsed) == 1

@@ -190,7 +190,9 @@ def _keep_edits(target: Path, profiles: Path) -> Path | None:
         present = read_yaml(target)
     except ParamsError:
         present = {}
-    if any(present == read_yaml(profiles / f"{name}.yaml") for name in profile_names(profiles)):
+    # First the one that it was most likely written from.
+    names = sorted(profile_names(profiles), key=lambda name: name != present.get("profile"))
+    if any(present == read_yaml(profiles / f"{name}.yaml") for name in names):
         return None
     content = target.read_bytes()
     backup = next(
