@@ -288,7 +288,7 @@ def test_too_many_bad_images_leave_the_old_results(evaluate, repository, tmp_pat
     printed = evaluate("--data", str(tmp_path), "--name", "old", "--max-bad-share", "0.5")
     assert "1 images cannot be used, such as sad/bad.png" in printed
     assert _metrics(repository, "old")["folder"]["bad_images"] == [
-        {"name": "sad/bad.png", "reason": "empty (0 bytes)"}
+        {"name": "sad/bad.png", "reason": "empty (0 bytes); take another copy of it"}
     ]
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import itertools
-import tarfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from ferflow.data.archives.bounds import check_ratio, check_total
 from ferflow.data.archives.file_kinds import kind_of, refuse_foreign
 from ferflow.data.archives.file_names import has_image_name, has_no_ending, is_litter
 from ferflow.data.archives.foreign_archive import PieceStream, check_list, foreign_names, open_foreign
+from ferflow.data.archives.zip_directory import DirectoryFirst
 from ferflow.errors import SourceError
 
 if TYPE_CHECKING:
@@ -63,7 +63,11 @@ def open_table(path: Path, bounds: DownloadParams) -> Iterator[io.BufferedReader
                 yield _bounded(cast("IO[bytes]", PieceStream(foreign.pieces([chosen]))), path, bounds)
             return
         if is_zip(start):
-            with zipfile.ZipFile(path) as archive, _open_in_zip(path, archive, bounds) as stream:
+            with (
+                path.open("rb") as packed,
+                zipfile.ZipFile(DirectoryFirst(packed, path, bounds)) as archive,
+                _open_in_zip(path, archive, bounds) as stream,
+            ):
                 yield _bounded(stream, path, bounds)
             return
         with open_packed(path, start) as unpacked:
@@ -80,15 +84,20 @@ def open_table(path: Path, bounds: DownloadParams) -> Iterator[io.BufferedReader
         refuse_damage(path, "packed", error)
 
 
-def holds_table(path: Path) -> bool:
-    """Whether an archive holds a table and no image, or a packed or plain file is text with separators."""
+def holds_table(path: Path, bounds: DownloadParams) -> bool:
+    """Whether an archive holds a table and no image, or a packed or plain file is text with separators.
+
+    Args:
+        path: The file.
+        bounds: What is too many or too large; a file over them is none, and reading it says why.
+    """
     start = start_of(path)
     try:
         if kind := kind_of(start):
             refuse_foreign(path, start)
-            names = foreign_names(path, kind, None)
+            names = foreign_names(path, kind, bounds)
         elif is_zip(start):
-            with zipfile.ZipFile(path) as archive:
+            with path.open("rb") as stream, zipfile.ZipFile(DirectoryFirst(stream, path, bounds)) as archive:
                 names = archive.namelist()
         else:
             with open_packed(path, start) as unpacked:
@@ -97,18 +106,18 @@ def holds_table(path: Path) -> bool:
                 return (
                     head.startswith(PARQUET_START) or b"emotion" in head.lower() or b"pixel" in head.lower()
                 )
-            names = _first_names_in_tar(path, start)
-    except DAMAGE:
+            names = _first_names_in_tar(path, start, bounds)
+    except (*DAMAGE, SourceError):
         return False  # reading it as images says what is wrong
     return any(name.lower().endswith(TABLES) for name in names) and not any(
         has_image_name(name) and not has_no_ending(name) for name in names
     )
 
 
-def _first_names_in_tar(path: Path, start: bytes) -> list[str]:
+def _first_names_in_tar(path: Path, start: bytes, bounds: DownloadParams) -> list[str]:
     """Names of the first members: images come by the thousands, so that a few tell."""
-    with open_packed(path, start) as unpacked, tarfile.open(fileobj=unpacked, mode="r:") as archive:
-        return [info.name for info in itertools.islice(archive, _FEW)]
+    with open_packed(path, start) as unpacked:
+        return [name for name, _, _ in itertools.islice(tar_members(path, unpacked, bounds), _FEW)]
 
 
 def _open_in_zip(path: Path, archive: zipfile.ZipFile, bounds: DownloadParams) -> IO[bytes]:

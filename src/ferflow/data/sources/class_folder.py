@@ -66,7 +66,7 @@ def read_class_folder(
         raise SourceError(
             f"{path}: not found; give --data a folder whose subfolders are the classes, an archive or a table"
         )
-    read = read_table if is_table(path) else read_pictures
+    read = read_table if is_table(path, bounds) else read_pictures
     found = read(path, bounds, mapping=mapping, wording=WORDING, cut=cut)
     rows = [(place.file, place.folder, place.label, place.usage) for place in found.places]
     names = np.array(rows, dtype=np.str_).reshape(len(rows), 4)

@@ -99,7 +99,7 @@ def _inspect(path: Path, bounds: DownloadParams, entries: tuple[str, ...], probl
         sizes[picture.shape[1], picture.shape[0]] += 1
 
     mapping = parse_map(entries, option=Wording().key)
-    if is_table(path):
+    if is_table(path, bounds):
         pictures = read_table(path, bounds, mapping=mapping, wording=Wording(), cut=None, observe=observe)
         num_rows = len(pictures.faces) - sum(formats.values())
         if num_rows:

@@ -91,10 +91,15 @@ def read_archive(path: Path, params: DownloadParams) -> SourceContent:
         SourceError: It is missing, damaged, over a bound, or holds a refused member.
         DataError: Its layout cannot be told.
     """
-    if not path.is_dir() and not is_parquet(path) and is_table(path):
-        raise SourceError(f"{path}: is a table, expected an archive or folder; use download.source csv")
     mapping = parse_map(params.map, option=Wording().key)
-    found = read_pictures(path, params, mapping=mapping, wording=Wording(), cut=None)
+    try:
+        found = read_pictures(path, params, mapping=mapping, wording=Wording(), cut=None)
+    except SourceError as error:
+        if path.is_dir() or is_parquet(path) or not is_table(path, params):
+            raise
+        raise SourceError(
+            f"{path}: is a table, expected an archive or folder; use download.source csv"
+        ) from error
     return SourceContent(_table(found.places, found.faces), found.bad_images, found.layout)
 
 

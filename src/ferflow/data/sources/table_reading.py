@@ -26,7 +26,7 @@ from ferflow.params import DownloadParams
 from ferflow.progress import track
 
 
-def is_table(path: Path) -> bool:
+def is_table(path: Path, bounds: DownloadParams) -> bool:
     """Whether a path leads to a table and not to images, by its name and what is packed in it."""
     if is_parquet(path):
         return True
@@ -35,7 +35,7 @@ def is_table(path: Path) -> bool:
     name = path.name.lower()
     if name.endswith(TABLES) or any(name.endswith(f"{end}{packed}") for end in TABLES for packed in PACKINGS):
         return True
-    return holds_table(path)
+    return holds_table(path, bounds)
 
 
 def read_table(
