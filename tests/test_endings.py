@@ -28,6 +28,25 @@ class _Mute(Exception):  # noqa: N818
         raise RuntimeError("no text")
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("command", ["--version", "inspect /nowhere", "predict - --whole"])
+def test_a_stream_that_the_caller_closed_costs_no_traceback(command, closed, tmp_path):
+    program = f"{sys.executable} -m ferflow {command} {closed}"
+    done = subprocess.run(["bash", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert "fault of ferflow" not in done.stderr
+    assert done.returncode == (0 if command == "--version" else 1)
+
+
+def test_a_folder_that_is_gone_is_named(tmp_path):
+    program = f"mkdir gone; cd gone; rmdir ../gone; {sys.executable} -m ferflow predict x.jpg --output y.csv"
+    program += f"; {sys.executable} -m ferflow doctor"
+    done = subprocess.run(["bash", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "the folder in which this was started is gone; go to one" in done.stderr
+    assert "fault of ferflow" not in done.stderr
+
+
 class _NoFriend(BaseException):
     """An error outside of `Exception`."""
 

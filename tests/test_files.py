@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -14,6 +15,14 @@ import pytest
 from ferflow.errors import OutputError
 from ferflow.files import atomic_directory, atomic_file, output_error, sha256_of, write_json
 from ferflow.temporaries import left_over, temporary_name
+
+
+def test_an_error_names_the_place_and_not_the_temporary_one(tmp_path):
+    target = tmp_path / "data"
+    with pytest.raises(OutputError) as caught, atomic_directory(target) as folder:
+        raise output_error(folder / "images.npz", OSError(errno.EFBIG, "too large"))
+    assert str(caught.value).startswith(f"{target}/images.npz: cannot be written (File too large); the limit")
+    assert "ulimit -f" in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", ["device", "pipe", "open file"])

@@ -6,6 +6,7 @@
 | a package of an extra is not installed | the package and its extra | 1 |
 | the disk is full, or a place cannot be written | the place and the cure | 1 |
 | Ctrl-C | none | 130 |
+| the folder in which it was started is gone | that, and the cure | 1 |
 | the reader of stdout went away | none | 1 |
 | anything else: a fault of ferflow | one line that says where the traceback is kept | 1 |
 """
@@ -47,6 +48,7 @@ def exit_code_of(command: Callable[[], Any]) -> int:
 
     Inside of it stdout and stderr show no secrets of the environment or of the command's arguments.
     """
+    _open_closed()
     streams = sys.stdout, sys.stderr
     with hiding_streams(sys.argv[1:]):
         try:
@@ -62,6 +64,21 @@ def cut(text: str, *, most: int = MAX_MESSAGE) -> str:
     """A text with its longest words, and then itself, cut in the middle, so that it stays a message."""
     text = re.sub(rf"\S{{{MAX_WORD + 1},}}", lambda found: _middle_cut(found[0], MAX_WORD), text)
     return text if len(text) <= most else _middle_cut(text, most)
+
+
+def _open_closed() -> None:
+    """Have something at the three streams, where the caller has closed one (`>&-`): a file that is opened
+    later would take its number, and get what libraries print.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is not None:
+            continue
+        with contextlib.suppress(OSError):
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def _run(command: Callable[[], Any]) -> int:
@@ -85,11 +102,24 @@ def _end(error: BaseException) -> int:
         _tell(f"error: {message}")
     elif isinstance(error, OSError) and error.errno == errno.EPIPE:
         pass  # nobody reads what would be said
+    elif isinstance(error, FileNotFoundError) and not _has_folder():
+        _tell(
+            "error: the folder in which this was started is gone; go to one that is there (cd) and try again"
+        )
     elif isinstance(error, OSError) and error.errno in _PLACES:
         _tell(f"error: {cut(str(output_error(Path(str(error.filename or 'the output')), error)))}")
     else:
         _tell(_fault(error))
     return _FAILED
+
+
+def _has_folder() -> bool:
+    """Whether the folder is there that relative paths begin in."""
+    try:
+        os.getcwd()  # noqa: PTH109
+    except OSError:
+        return False
+    return True
 
 
 def _fault(error: BaseException) -> str:

@@ -21,7 +21,7 @@ from typing import Any
 
 from ferflow.errors import DataError, OutputError
 from ferflow.limits import dict_of, parse_json
-from ferflow.temporaries import is_old, left_over, old_name, temporary_name
+from ferflow.temporaries import is_old, left_over, old_name, temporary_name, without_marks
 
 _CHUNK_BYTES = 1 << 20
 # Times that a folder takes its place while rivals put theirs there.
@@ -31,6 +31,7 @@ _CURES = {
     errno.EDQUOT: "the disk quota is used up: free some space and run the same command again",
     errno.EACCES: "the folder is not writable: change its permissions or choose another place",
     errno.EPERM: "the folder is not writable: change its permissions or choose another place",
+    errno.EFBIG: "the limit of file sizes is reached: raise it (ulimit -f), or choose another place",
     errno.EROFS: "the file system is read-only: choose another place",
 }
 
@@ -42,7 +43,7 @@ def output_error(path: Path, error: OSError) -> OutputError:
     """The `OutputError` that says why `path` could not be written, and the cure."""
     reason = os.strerror(error.errno) if error.errno else str(error)
     cure = _CURES.get(error.errno or 0, "see that the place exists and can be written")
-    return OutputError(f"{path}: cannot be written ({reason}); {cure}")
+    return OutputError(f"{without_marks(path)}: cannot be written ({reason}); {cure}")
 
 
 @contextmanager

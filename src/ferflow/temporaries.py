@@ -55,6 +55,11 @@ def old_name(temporary: str) -> str:
     return f"{temporary}-old"
 
 
+def without_marks(path: Path) -> Path:
+    """What a file under a temporary name, or in a folder of one, will be called."""
+    return Path(_MARK.sub("", str(path)))
+
+
 def left_over(target: Path, *, keep_suffix: bool) -> list[Path]:
     """The temporaries of `target` whose writers are dead, old ones of folders (`old_name`) first.
 

@@ -7,6 +7,7 @@ A command is a function with typer's options in a module beside this one; it par
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, NamedTuple
@@ -19,6 +20,8 @@ from ferflow.cli.typed_paths import read_paths_in_full, refuse_empty
 from ferflow.endings import exit_code_of
 from ferflow.stages.table import STAGES
 
+# Of the width of a terminal.
+_MOST_DIGITS = 4
 PIPELINE = "Pipeline stages, in order (dvc repro runs them)"
 AT_WORK = "The model at work"
 
@@ -150,6 +153,9 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line; however a command ends, one message tells how."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and len(columns) > _MOST_DIGITS:  # The help is drawn that wide, in gigabytes.
+        del os.environ["COLUMNS"]
     sys.exit(exit_code_of(app))
 
 
