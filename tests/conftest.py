@@ -5,15 +5,16 @@ from __future__ import annotations
 import gc
 import inspect
 import os
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from filelock import FileLock
 
 from ferflow.data.decoding.decode_box import DecodeBox
-from ferflow.data.sources import reading, table_reading
 from ferflow.data.sources.sources import read_source
 from ferflow.data.store import ImageTable
 from ferflow.params import Params, load_params, read_yaml
@@ -45,6 +46,26 @@ def lacks(message: str) -> NoReturn:
     pytest.skip(message)
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that the first worker of the tests makes that needs it; no test may change it.
+
+    Args:
+        factory: The fixture `tmp_path_factory`.
+        name: Of the folder.
+        make: Called with its path, at which nothing is.
+    """
+    place = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent
+    folder, mark = place / name, place / f"{name}.made"
+    with FileLock(place / f"{name}.lock"):
+        if not mark.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            make(folder)
+            mark.touch()
+    return folder
+
+
 @pytest.fixture(scope="session", autouse=True)
 def no_fetching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Tests fetch nothing, and find nothing that the user fetched."""
@@ -71,11 +92,11 @@ class _LastingBox(DecodeBox):
 
 @pytest.fixture(scope="module")
 def one_decode_box() -> Iterator[None]:
-    """One process decodes for all sources that are read: starting one takes longer than some pictures do."""
-    box = _LastingBox()
+    """The same processes decode for all sources and commands: to start one takes longer than a picture."""
+    box = _LastingBox(workers=2)
     with pytest.MonkeyPatch.context() as patch:
-        for module in (reading, table_reading):
-            patch.setattr(module, "DecodeBox", lambda: box)
+        for module in ("data.sources.reading", "data.sources.table_reading", "workflows.predict"):
+            patch.setattr(f"ferflow.{module}.DecodeBox", lambda **_: box)
         yield
     DecodeBox.close(box)
 

@@ -19,7 +19,7 @@ from ferflow.params import load_params
 from ferflow.profiles import write_profile
 from ferflow.tracking import names
 from ferflow.tracking.store import client, experiment_id
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, made_once
 
 _CHANGES = (
     "download.sample_images=210",
@@ -99,15 +99,20 @@ pytestmark = pytest.mark.timeout(600)
 @pytest.fixture(scope="session")
 def ran(tmp_path_factory) -> dict[str, Ran]:
     """Both pipelines, each on a core of its own."""
-    folder = tmp_path_factory.mktemp("pipelines")
-    processes = {
-        "training": _start(folder / "training", "training"),
-        "sweep": _start(folder / "sweep", "sweep", "--workers", "2"),
-    }
-    printed = {name: process.communicate(timeout=500)[0] for name, process in processes.items()}
-    for name, process in processes.items():
-        assert process.returncode == 0, printed[name][-3000:]
-    return {name: Ran(folder / name, printed[name]) for name in processes}
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        processes = {
+            "training": _start(folder / "training", "training"),
+            "sweep": _start(folder / "sweep", "sweep", "--workers", "2"),
+        }
+        for name, process in processes.items():
+            printed = process.communicate(timeout=500)[0]
+            assert process.returncode == 0, printed[-3000:]
+            (folder / f"{name}.txt").write_text(printed, encoding="utf-8")
+
+    folder = made_once(tmp_path_factory, "pipelines", make)
+    return {name: Ran(folder / name, (folder / f"{name}.txt").read_text()) for name in ("training", "sweep")}
 
 
 @pytest.fixture(params=["training", "sweep"])

@@ -14,6 +14,8 @@ from ferflow.labels import EMOTIONS
 from tests.data.picture_files import saved
 from tests.serving.pictures import photo_of, write_photo
 
+pytestmark = pytest.mark.usefixtures("one_decode_box")
+
 _TWO = [(40, 60, 144), (280, 150, 144)]
 
 

@@ -18,6 +18,8 @@ from ferflow.serving.frames import Every, open_file, parse_every
 from tests.serving.browser import opened
 from tests.serving.videos import SIZE, crossing, write_frames
 
+pytestmark = pytest.mark.usefixtures("one_decode_box")
+
 _FPS = 20
 
 

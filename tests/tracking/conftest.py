@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+from mlflow.store.db import utils
 
 from ferflow.tracking import store
+from tests.conftest import made_once
 
 SETTINGS = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "FERFLOW_TRACKING")
 
@@ -14,13 +18,24 @@ SETTINGS = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "FERFLOW_TRACKING")
 @pytest.fixture(scope="session")
 def migrated_database(tmp_path_factory) -> Path:
     """The SQLite file of a store, to be copied; its experiment is not the one of the tests."""
-    folder = tmp_path_factory.mktemp("migrated")
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        with pytest.MonkeyPatch.context() as patch:
+            for name in SETTINGS:
+                patch.delenv(name, raising=False)
+            patch.setenv("MLFLOW_EXPERIMENT_NAME", "of the template")
+            store.client(folder)
+
+    return made_once(tmp_path_factory, "migrated", make) / store.DATABASE
+
+
+@pytest.fixture(scope="session", autouse=True)
+def known_schema() -> Iterator[None]:
+    """MLflow's newest schema is looked for once, not in its 67 files for each store."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in SETTINGS:
-            patch.delenv(name, raising=False)
-        patch.setenv("MLFLOW_EXPERIMENT_NAME", "of the template")
-        store.client(folder)
-    return folder / store.DATABASE
+        patch.setattr(utils, "_get_latest_schema_revision", cache(utils._get_latest_schema_revision))
+        yield
 
 
 def copy_store(database: Path, root: Path) -> Path:
