@@ -139,6 +139,21 @@ def test_a_form_is_refused_with_the_way_that_works(client):
     assert (answer.status_code, "--data-binary" in answer.json()["error"]) == (415, True)
 
 
+@pytest.mark.parametrize(
+    ("headers", "says"),
+    [
+        ({"content-type": "Multipart/Form-Data; boundary=x"}, "--data-binary"),
+        ({"content-encoding": "gzip"}, "packed ('gzip'); send the picture itself"),
+        ({"content-encoding": "BR"}, "packed ('BR'); send the picture itself"),
+    ],
+)
+def test_what_is_no_bare_picture_by_its_head_is_named(client, headers, says):
+    answer = client.post("/predict", content=PHOTO, headers=headers)
+    assert answer.status_code == 415
+    assert says in answer.json()["error"]
+    assert client.post("/predict", content=PHOTO, headers={"content-encoding": "identity"}).status_code == 200
+
+
 def test_an_upload_that_is_too_large_is_cut_off(export_folder):
     def endless():
         for _ in range(100):

@@ -115,8 +115,11 @@ class Uploads:
 
 
 def _check_head(request: Request, max_bytes: int) -> None:
-    if request.headers.get("content-type", "").startswith("multipart/"):
+    if request.headers.get("content-type", "").lower().startswith("multipart/"):
         raise Refused(415, "a form; send the picture itself, such as: curl --data-binary @photo.jpg ADDRESS")
+    packing = request.headers.get("content-encoding", "identity")
+    if packing.strip().lower() not in ("", "identity"):
+        raise Refused(415, f"packed ({packing[:20]!r}); send the picture itself, without a content-encoding")
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > max_bytes:
         raise _too_large(f"the upload has {int(declared):,} bytes", max_bytes)
