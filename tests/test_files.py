@@ -38,6 +38,11 @@ def test_no_result_takes_the_place_of_a_device(kind, tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_a_name_that_is_too_long_is_one_error(tmp_path):
+    with pytest.raises(OutputError, match=r"cannot be written .File name too long"):
+        write_json(tmp_path / ("n" * 300), {})
+
+
 @pytest.mark.parametrize("target", [Path("/"), Path()])
 def test_a_place_without_a_name_is_one_error(target, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -90,9 +90,11 @@ def atomic_file(target: Path) -> Iterator[Path]:
     Raises:
         OutputError: The file cannot be written or renamed.
     """
-    _refuse_device(target)
+    if not target.name:
+        raise OutputError(f"{target}: is a folder, expected a file; choose another place")
     fresh = target.with_name(temporary_name(target, keep_suffix=True))
     try:
+        _refuse_device(target)
         _make_parent(target)
         for leftover in left_over(target, keep_suffix=True):
             leftover.unlink(missing_ok=True)
@@ -154,8 +156,6 @@ def _refuse_device(target: Path) -> None:
     is_open_file = target.is_symlink() and real.is_relative_to("/proc")
     if is_open_file or (target.exists() and not target.is_file() and not target.is_dir()):
         raise OutputError(f"{target}: is a pipe or device, expected a file; choose another place")
-    if not target.name:
-        raise OutputError(f"{target}: is a folder, expected a file; choose another place")
 
 
 def _make_parent(target: Path) -> None:

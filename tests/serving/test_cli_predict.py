@@ -137,6 +137,20 @@ def test_the_pictures_themselves_are_never_overwritten(predict, album, name):
     assert (album / name).read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["x" * 5000], 1, "not found"),
+        (["http://"], 1, "http://: "),
+        (["--webcam", "2147483648"], 2, "999"),
+    ],
+)
+def test_odd_names_and_numbers_are_one_message(predict, arguments, code, says):
+    done = predict(*arguments)
+    assert done.exit_code == code
+    assert says in done.output
+
+
 def test_the_score_has_one_default():
     assert inspect.signature(predict_command).parameters["min_score"].default == MIN_SCORE
 

@@ -112,6 +112,11 @@ def test_the_output_is_written_and_the_code_is_1_where_a_named_file_cannot_be_re
     assert len((tmp_path / "a.csv").read_text().splitlines()) == 3
 
 
+def test_a_place_that_takes_no_file_is_one_error(predict, album):
+    with pytest.raises(OutputError, match=r"^/proc/a.csv: cannot be written"):
+        predict(album / "two.png", "--output", "/proc/a.csv")
+
+
 def test_quiet_says_errors_alone(predict, album):
     (album / "notes.txt").write_text("no picture")
     quiet = predict(album, "--quiet")

@@ -56,7 +56,7 @@ SmoothOption = Annotated[
     float, typer.Option("--smooth", min=0, help="Seconds over which videos are smoothed; 0: not.")
 ]
 WebcamOption = Annotated[
-    int | None, typer.Option("--webcam", min=0, help="Number of a webcam, until Ctrl-C.")
+    int | None, typer.Option("--webcam", min=0, max=999, help="Number of a webcam, until Ctrl-C.")
 ]
 MinScoreOption = Annotated[
     float, typer.Option("--min-score", min=0.01, max=1, help="Detector's score from which a face counts.")

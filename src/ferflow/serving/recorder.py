@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ferflow import serving
 from ferflow.errors import OutputError, SourceError
-from ferflow.files import atomic_file
+from ferflow.files import atomic_file, output_error
 from ferflow.serving.answers import Columns, as_csv, as_json, csv_header
 from ferflow.serving.grouping import Grouping
 from ferflow.serving.timeline import Timeline
@@ -244,9 +244,12 @@ class OutputFile:
 
     def __enter__(self) -> OutputFile:
         fresh = self._open.enter_context(atomic_file(self._path))
-        self._file = self._open.enter_context(
-            fresh.open("w", encoding="utf-8", errors="replace", newline="\n")
-        )
+        try:
+            opened = fresh.open("w", encoding="utf-8", errors="replace", newline="\n")
+        except OSError as error:
+            self._open.close()
+            raise output_error(self._path, error) from error
+        self._file = self._open.enter_context(opened)
         return self
 
     def __exit__(self, *details: object) -> bool | None:

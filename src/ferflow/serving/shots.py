@@ -154,7 +154,8 @@ def list_sources(names: Sequence[str | Path], *, moving: bool = False) -> Listed
             sources.append(_elsewhere(str(name)))
             continue
         path = Path(typed(str(name), key="PATH"))
-        if path.is_dir():
+        # Not the path's own, which raise for a name of thousands of characters.
+        if os.path.isdir(path):  # noqa: PTH112
             files, others = pictures_below(path)
             sources += [Source(file, file.relative_to(path), is_named=False) for file in files]
             if not files:
@@ -168,10 +169,10 @@ def list_sources(names: Sequence[str | Path], *, moving: bool = False) -> Listed
                 )
             elif others:
                 remarks.append(f"{readable(path)}: {passed_over(others)}")
-        elif path.is_file():
+        elif os.path.isfile(path):  # noqa: PTH113
             sources.append(Source(path, Path(path.name), is_named=True))
         else:
-            found = "is neither a file nor a folder" if path.exists() else "not found"
+            found = "is neither a file nor a folder" if os.path.exists(path) else "not found"  # noqa: PTH110
             complaints.append(f"{readable(path)}: {found}; {_NAMEABLE}")
     placed = _with_places([replace(source, is_moving=moving) for source in sources])
     return Listed(placed, complaints, remarks)
@@ -274,7 +275,7 @@ def _elsewhere(name: str) -> Source:
             f"{remote.without_password(name)}: addresses of this kind cannot be read; expected one that "
             f"begins with {remote.kinds()}, or the name of a file"
         )
-    place = Path(remote.file_name(name))
+    place = Path(remote.file_name(name) or "address")
     return Source(place, place, is_named=True, printed=remote.without_password(name), address=name)
 
 
