@@ -48,6 +48,21 @@ def test_help_loads_no_heavy_package():
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_onnx_runtime_tells_nobody_and_leaves_no_number_of_the_machine(tmp_path):
+    # Which it does by itself in a test of its own, in continuous integration, and where it is told not to.
+    told = {"CI", "GITHUB_ACTIONS", "ORT_RUNNING_UNIT_TESTS", "ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME"}
+    environment = {name: value for name, value in os.environ.items() if name not in told}
+    done = subprocess.run(
+        [sys.executable, "-c", "from ferflow import heavy\nprint(heavy.onnxruntime.__version__)"],
+        env=environment | {"HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_version():
     assert ferflow("--version").stdout == f"ferflow {__version__}\n"
 

@@ -7,6 +7,7 @@ the others need not be installed; one that is missing is an error that names its
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -56,11 +57,16 @@ _MODULES = {
     "starlette": ("starlette.requests", "starlette.responses"),
     "tensorflow": ("tensorflow",),
 }
+# Set before a package is loaded, unless the user has: ONNX Runtime tells its makers of each use, and writes a
+# number of this machine into the user's cache.
+_VARIABLES = {"onnxruntime": {"ORT_DISABLE_TELEMETRY": "1"}}
 
 
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    for variable, value in _VARIABLES.get(name, {}).items():
+        os.environ.setdefault(variable, value)
     for module in _MODULES[name]:
         importlib.import_module(module)
     return importlib.import_module(name)
