@@ -53,7 +53,7 @@ def read_values(content: bytes, folder: Path) -> object:
     found = journal.values()
     journal.set_aside()
     journal.append(_VALUES[0])
-    if [asdict(value) for value in journal.values()] != [asdict(value) for value in (*found, _VALUES[0])]:
+    if str(journal.values()) != str([*found, _VALUES[0]]):  # NaN, too, stays what it is
         raise AssertionError(f"{len(found)} values became others")
     if journal.set_aside():
         raise AssertionError("something was left to set aside")

@@ -137,18 +137,18 @@ def _rows_of(table: Table, file: _File, count: _Count) -> Iterator[CsvRow]:
             "'ferflow[parquet]', or save the table as CSV"
         ) from error
     try:
-        with parquet.ParquetFile(file.path) as content:
+        # Read in this thread: what is wrong with a file is an exception, not the end of the process.
+        with parquet.ParquetFile(file.path, pre_buffer=False) as content:
             columns = find_columns(file.path, content.schema_arrow.names, table.named)
             table.columns = columns
             used = _used(columns)
-            largest = _check_claims(
-                table, file, count, content.metadata, {columns.names[index] for index in used}
-            )
+            largest = _check_claims(table, file, count, content.metadata)
             names = _label_names(content.schema_arrow.metadata, columns.names[columns.emotion])
             number = unpacked = 0
             packed = file.path.stat().st_size
             batch_rows = max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // max(1, largest)))
-            for batch in content.iter_batches(batch_rows, columns=[columns.names[index] for index in used]):
+            wanted = [columns.names[index] for index in used]
+            for batch in content.iter_batches(batch_rows, columns=wanted, use_threads=False):
                 cells = [batch.column(columns.names[index]) for index in used]
                 for row in range(batch.num_rows):
                     number, count.rows = number + 1, count.rows + 1
@@ -173,19 +173,16 @@ def _used(columns: Columns) -> list[int]:
     return sorted({columns.emotion, *columns.pixels, *usage})
 
 
-def _check_claims(table: Table, file: _File, count: _Count, metadata: Any, used: set[str]) -> int:
-    """See that what the used columns claim to unpack to is inside the bounds, before anything is unpacked.
+def _check_claims(table: Table, file: _File, count: _Count, metadata: Any) -> int:
+    """See that what the row groups claim to unpack to is inside the bounds, before anything is unpacked.
+
+    What single columns claim is not looked at: where it contradicts the rest, pyarrow ends the process.
 
     Returns:
-        What the largest part of a column claims in bytes: more than any one value has.
+        What the largest row group claims in bytes: more than any one value has.
     """
-    sizes = [0]
-    for group in range(metadata.num_row_groups):
-        row_group = metadata.row_group(group)
-        for index in range(row_group.num_columns):
-            column = row_group.column(index)
-            if column.path_in_schema.split(".")[0] in used:
-                sizes.append(column.total_uncompressed_size)
+    groups = range(metadata.num_row_groups)
+    sizes = [0, *(max(0, int(metadata.row_group(group).total_byte_size)) for group in groups)]
     count.claimed += sum(sizes)
     check_count(table.path, count.rows + metadata.num_rows, table.bounds)
     check_total(table.path, count.claimed, table.bounds)
