@@ -106,10 +106,10 @@ def ran(tmp_path_factory) -> dict[str, Ran]:
             "training": _start(folder / "training", "training"),
             "sweep": _start(folder / "sweep", "sweep", "--workers", "2"),
         }
+        printed = {name: process.communicate(timeout=500)[0] for name, process in processes.items()}
         for name, process in processes.items():
-            printed = process.communicate(timeout=500)[0]
-            assert process.returncode == 0, printed[-3000:]
-            (folder / f"{name}.txt").write_text(printed, encoding="utf-8")
+            assert process.returncode == 0, printed[name][-3000:]
+            (folder / f"{name}.txt").write_text(printed[name], encoding="utf-8")
 
     folder = made_once(tmp_path_factory, "pipelines", make)
     return {name: Ran(folder / name, (folder / f"{name}.txt").read_text()) for name in ("training", "sweep")}

@@ -16,6 +16,7 @@ from ferflow import Predictor
 from ferflow.serving import connections
 from ferflow.serving.limits import Limits, Refused
 from ferflow.serving.workers import Workers
+from tests.serving.clients import client_of, counted
 from tests.serving.pictures import photo_of
 from tests.serving.running import running
 from tests.source_files import encoded
@@ -64,11 +65,6 @@ def _rest(connection: socket.socket) -> bytes:
 def _is_answered(address: str) -> bool:
     answer = httpx.post(f"{address}/predict", content=PHOTO, timeout=_SECONDS)
     return answer.status_code == 200 and len(answer.json()["faces"]) == 1
-
-
-def _count(address: str, line: str) -> float:
-    lines = httpx.get(f"{address}/metrics", timeout=_SECONDS).text.splitlines()
-    return next((float(entry.split()[-1]) for entry in lines if entry.startswith(line)), 0.0)
 
 
 def test_half_a_head_is_closed_however_steadily_it_drips(export_folder):
@@ -123,7 +119,8 @@ def test_a_body_without_progress_is_refused(export_folder):
         with _body(address, b"x") as connection:
             connection.settimeout(_SECONDS)
             assert connection.recv(100).startswith(b"HTTP/1.1 408")
-        assert _count(address, 'ferflow_rejected_total{reason="slow"}') == 1
+        with client_of(address) as client:
+            assert counted(client, 'ferflow_rejected_total{reason="slow"}') == 1
         assert _is_answered(address)
 
 
@@ -163,7 +160,8 @@ def test_stalled_uploads_make_room_for_one_that_moves(export_folder):
                     except TimeoutError:
                         continue
             assert found.startswith(b"HTTP/1.1 503")
-        assert _count(address, 'ferflow_rejected_total{reason="buffered"}') >= 1
+        with client_of(address) as client:
+            assert counted(client, 'ferflow_rejected_total{reason="buffered"}') >= 1
         assert _is_answered(address)
 
 

@@ -23,11 +23,7 @@ _LIBRARIES = {"7z": (b"7z\xbc\xaf\x27\x1c", "py7zr"), "RAR": (b"Rar!\x1a\x07", "
 
 # First bytes, what that is, and the way on.
 _KINDS: tuple[tuple[bytes, str, str], ...] = (
-    (
-        b"PK\x07\x08",
-        "the first part of a split zip archive",
-        _JOIN_ZIP,
-    ),
+    (b"PK\x07\x08", "the first part of a split zip archive", _JOIN_ZIP),
     (b"\x28\xb5\x2f\xfd", "packed by zstd", f"unpack it (zstd -d), or {REPACK}"),
     (b"LZIP", "packed by lzip", f"unpack it (lzip -d), or {REPACK}"),
     (b"\x1f\x9d", "packed by compress", f"unpack it (uncompress), or {REPACK}"),
@@ -89,10 +85,7 @@ def refuse_foreign(path: Path, start: bytes) -> None:
         )
     if _PART.search(path.name):
         what = f"a {kind} archive" if kind else found[0] if found else "a part of a split archive"
-        found = (
-            what,
-            JOIN_PARTS,
-        )
+        found = (what, JOIN_PARTS)
     elif _PAGE.match(start):
         found = (
             "a web page, as a login or error page saved under this name",

@@ -137,8 +137,7 @@ def _rows_of(table: Table, file: _File, count: _Count) -> Iterator[CsvRow]:
             "'ferflow[parquet]', or save the table as CSV"
         ) from error
     try:
-        # Read in this thread: what is wrong with a file is an exception, not the end of the process.
-        with parquet.ParquetFile(file.path, pre_buffer=False) as content:
+        with parquet.ParquetFile(file.path) as content:
             columns = find_columns(file.path, content.schema_arrow.names, table.named)
             table.columns = columns
             used = _used(columns)
@@ -148,8 +147,8 @@ def _rows_of(table: Table, file: _File, count: _Count) -> Iterator[CsvRow]:
             packed = file.path.stat().st_size
             batch_rows = max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // max(1, largest)))
             wanted = [columns.names[index] for index in used]
-            for batch in content.iter_batches(batch_rows, columns=wanted, use_threads=False):
-                cells = [batch.column(columns.names[index]) for index in used]
+            for batch in content.iter_batches(batch_rows, columns=wanted):
+                cells = [batch.column(name) for name in wanted]
                 for row in range(batch.num_rows):
                     number, count.rows = number + 1, count.rows + 1
                     check_count(table.path, count.rows, table.bounds)
