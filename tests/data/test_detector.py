@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +17,7 @@ from ferflow.data.faces import detector, detector_at_hand
 from ferflow.data.faces.detector import YUNET_SHA256, YUNET_URLS, Detector, cached, fetch, load_detector
 from ferflow.data.faces.detector_at_hand import describe_detector
 from ferflow.errors import DetectorError
+from tests.local_server import listening
 
 
 class Server(ThreadingHTTPServer):
@@ -59,13 +59,10 @@ def server(monkeypatch, tmp_path) -> Iterator[Server]:
     monkeypatch.delenv("FERFLOW_OFFLINE")
     monkeypatch.setattr(detector, "_FIRST_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(detector, "YUNET_SHA256", hashlib.sha256(CONTENT).hexdigest())
-    with Server(("127.0.0.1", 0), Handler) as running:
-        running.answers = []
-        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    running = Server(("127.0.0.1", 0), Handler)
+    running.answers = []
+    with listening(running):
         yield running
-        running.shutdown()
-        thread.join()
 
 
 def test_load_detector_of_haar_has_no_file() -> None:

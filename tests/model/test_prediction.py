@@ -76,3 +76,13 @@ def test_predict_probabilities_refuses_outputs_that_are_none(sample_params, bars
 
     with pytest.raises(ModelError, match="add up to nan, expected 1"):
         predict_probabilities(broken, bars[0][:8], batch_size=8)
+
+
+def test_exhausted_memory_names_the_batch_size(network, bars, monkeypatch):
+    def too_large(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("ferflow.model.prediction._predict_batch", too_large)
+    for key in ("evaluate.batch_size", "train.batch_size"):
+        with pytest.raises(ModelError, match=rf"by {key} 16 at model\.image_size 48; lower {key} \(try 8\)"):
+            predict_probabilities(network, bars[0], batch_size=16, batch_size_key=key)

@@ -10,7 +10,6 @@ type or a missing one is an answer 400, as the real server gives.
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes
@@ -20,6 +19,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import kfp_server_api
 from ruamel.yaml import YAML
+
+from tests.local_server import listening
 
 _NOW = "2026-11-01T00:00:00Z"
 
@@ -77,15 +78,9 @@ class KfpServer:
             server_state = state
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.host = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
+        with listening(server) as address:
+            self.host = f"http://{address}"
             yield self
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
 
 
 class _Refused(Exception):  # noqa: N818

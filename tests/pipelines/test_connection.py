@@ -14,6 +14,7 @@ from pipelines.connection import connect, credentials
 from pipelines.errors import PipelineError
 from pipelines.server import Cluster
 from pipelines.settings import changed
+from tests.local_server import listening
 
 
 def _asked(settings) -> str:
@@ -100,12 +101,8 @@ class _Proxy(http.server.BaseHTTPRequestHandler):
 def proxy():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Proxy)
     server.asked = []  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with listening(server):
+        yield server
 
 
 def test_a_proxy_of_the_environment_or_of_the_settings_is_used(settings, proxy, monkeypatch):

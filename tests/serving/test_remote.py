@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.server
 import json
 import socket
-import threading
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,6 +14,7 @@ from typer.testing import CliRunner
 from ferflow.cli.app import app
 from ferflow.errors import BadImageError, FerflowError, SourceError
 from ferflow.serving import remote
+from tests.local_server import listening
 from tests.serving.pictures import photo_of, write_photo
 from tests.serving.test_shots import write_video
 
@@ -60,12 +60,8 @@ def web(tmp_path):
     _Pages.files["/x.html"] = b"<html>"
     _Pages.seen = []
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Pages)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening(server) as address:
+        yield address
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import pytest
 
 from ferflow.errors import TrackingError
 from ferflow.tracking import names, store
+from tests.local_server import listening
 
 
 def test_without_configuration_the_store_is_in_the_repository(embedded: Path):
@@ -158,16 +159,12 @@ class _Guarded(BaseHTTPRequestHandler):
 
 
 def test_a_server_that_refuses_its_name_says_which_option_it_lacks(tmp_path: Path, monkeypatch):
-    with HTTPServer(("127.0.0.1", 0), _Guarded) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.server_port}")
+    with listening(HTTPServer(("127.0.0.1", 0), _Guarded)) as address:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://{address}")
         with pytest.raises(
             TrackingError, match=r"refuses that name \(403\); name it, .* in --allowed-hosts "
         ):
             store.client(tmp_path)
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize(("set_by_user", "seconds"), [(None, 10), ("77", 77)])

@@ -6,6 +6,7 @@ A command is a function with typer's options in a module beside this one; it par
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -156,7 +157,9 @@ def main() -> None:
     columns = os.environ.get("COLUMNS", "")
     if columns.isdecimal() and len(columns) > _MOST_DIGITS:  # The help is drawn that wide, in gigabytes.
         del os.environ["COLUMNS"]
-    sys.exit(exit_code_of(app))
+    code = exit_code_of(app)
+    gc.freeze()  # The process ends: nothing is searched for garbage before.
+    sys.exit(code)
 
 
 def _version(wanted: bool) -> None:

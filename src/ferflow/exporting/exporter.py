@@ -175,13 +175,10 @@ def _describe(subject: Subject, folder: Path, detector: str | None) -> Descripti
 def _answers_of_keras(
     network: Any, images: Images, subject: Subject, evaluation: EvaluateParams
 ) -> NDArray[np.float64]:
-    with model.backend.memory_errors(
-        "evaluate.batch_size", evaluation.batch_size, model.network.image_size_of(network)
-    ):
-        return model.prediction.predict_probabilities(
-            network,
-            images,
-            batch_size=evaluation.batch_size,
-            test_time_augmentation=subject.test_time_augmentation,
-            label="answers of Keras",
-        )
+    return model.prediction.predict_probabilities(
+        network,
+        images,
+        batch_size=evaluation.batch_size,
+        test_time_augmentation=subject.test_time_augmentation,
+        label="answers of Keras",
+    )

@@ -22,11 +22,12 @@ from ferflow.data.store import Column, read_arrays, write_arrays
 from ferflow.data.subsets import LabelledImages
 from ferflow.errors import DataError
 from ferflow.files import atomic_directory, sha256_of
-from ferflow.insight.images import DECIMALS, HeldOut, load_rows, read_manifest
+from ferflow.insight.images import HeldOut, load_rows, read_manifest
 from ferflow.labels import EMOTIONS
 from ferflow.params import Params
 from ferflow.progress import duration, say
 from ferflow.stages import train
+from ferflow.stages.results import predict
 
 FOLDS = Path(".ferflow/insight")
 
@@ -122,13 +123,9 @@ def _train_and_predict(
         checkpoint_dir=work / "checkpoints",
     )
 
-    probabilities = model.prediction.predict_probabilities(
-        model.network.load_network(work / "model.keras"),
-        training.images[mine],
-        batch_size=params.evaluate.batch_size,
-        test_time_augmentation=params.evaluate.test_time_augmentation,
-        label="predicting the images of the fold",
-    ).round(DECIMALS)
+    network = model.network.load_network(work / "model.keras")
+    label = "predicting the images of the fold"
+    probabilities = predict(network, training.images[mine], params.evaluate, label=label)
     write_arrays(place / "probabilities.npz", {"probabilities": probabilities, "key": np.array(key)})
     shutil.rmtree(work, ignore_errors=True)
     return probabilities

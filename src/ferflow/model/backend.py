@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
@@ -35,6 +36,8 @@ def load_keras() -> Any:
     if "keras" in sys.modules:
         return sys.modules["keras"]
     with _stderr_held_back():
+        if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow" and find_spec("tensorflow"):
+            _ = heavy.tensorflow  # In its own way, before Keras does.
         keras = heavy.keras
     # As its native part above: TensorFlow warns of each network that is compiled after some five others.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from ferflow.errors import ModelError
 from ferflow.labels import EMOTIONS
-from ferflow.model.backend import num_devices, use_xla
+from ferflow.model.backend import memory_errors, num_devices, use_xla
+from ferflow.model.network import image_size_of
 from ferflow.model.statistics import worst_sum
 from ferflow.model.views import averaged_over_views
 from ferflow.params.evaluate import NUM_VIEWS
@@ -23,6 +24,7 @@ def predict_probabilities(
     batch_size: int,
     test_time_augmentation: str = "none",
     label: str | None = None,
+    batch_size_key: str = "evaluate.batch_size",
 ) -> NDArray[np.float64]:
     """Run a network over images.
 
@@ -32,23 +34,24 @@ def predict_probabilities(
         batch_size: Images a step; with test-time averaging, views a step.
         test_time_augmentation: The views that probabilities are averaged over, one of `NUM_VIEWS`.
         label: What to call the work where its progress is to be shown.
+        batch_size_key: The parameter that `batch_size` comes from, to name where memory is short.
 
     Returns:
         (N, 7) float64 probabilities in the order of `EMOTIONS`.
 
     Raises:
-        ModelError: The network gives something else than probabilities.
+        ModelError: The network gives something else than probabilities, or memory is short.
     """
     averaged = averaged_over_views(network, test_time_augmentation)
     averaged.jit_compile = use_xla()
-    batch_size = max(1, min(batch_size // NUM_VIEWS[test_time_augmentation], len(images)))
-    batch_size += -batch_size % num_devices()
-    starts = range(0, len(images), batch_size)
+    size = max(1, min(batch_size // NUM_VIEWS[test_time_augmentation], len(images)))
+    size += -size % num_devices()
+    starts = range(0, len(images), size)
     tracked = track(starts, total=len(starts), label=label, unit="batches") if label else starts
-    batches = [
-        _predict_batch(averaged, images[start : start + batch_size], batch_size=batch_size)
-        for start in tracked
-    ]
+    with memory_errors(batch_size_key, batch_size, image_size_of(network)):
+        batches = [
+            _predict_batch(averaged, images[start : start + size], batch_size=size) for start in tracked
+        ]
     probabilities = np.concatenate([np.empty((0, len(EMOTIONS))), *batches])
     check_probabilities(probabilities)
     return probabilities

@@ -62,6 +62,7 @@ def load_teacher(
         batch_size=2 * params.batch_size,
         test_time_augmentation=_VIEWS,
         label="asking the teacher",
+        batch_size_key="train.batch_size",
     )
     write_arrays(kept, {"probabilities": probabilities.astype(np.float32)})
     return probabilities.astype(np.float32)

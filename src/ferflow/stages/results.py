@@ -112,16 +112,13 @@ def predict(
     Raises:
         ModelError: The network gives no probabilities, or memory is short.
     """
-    with model.backend.memory_errors(
-        "evaluate.batch_size", params.batch_size, model.network.image_size_of(network)
-    ):
-        return model.prediction.predict_probabilities(
-            network,
-            images,
-            batch_size=params.batch_size,
-            test_time_augmentation=params.test_time_augmentation,
-            label=label,
-        ).round(DECIMALS)
+    return model.prediction.predict_probabilities(
+        network,
+        images,
+        batch_size=params.batch_size,
+        test_time_augmentation=params.test_time_augmentation,
+        label=label,
+    ).round(DECIMALS)
 
 
 def score_images(

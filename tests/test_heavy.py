@@ -1,0 +1,51 @@
+"""Packages that take long to load are loaded in the quickest way, once, when they are asked for."""
+
+from __future__ import annotations
+
+import gc
+import sys
+
+import pytest
+
+from ferflow import heavy
+
+
+@pytest.fixture
+def slow_package(tmp_path, monkeypatch):
+    """A package that notes what the process was like while it was loaded, and tries to load another one."""
+    (tmp_path / "another_one.py").touch()
+    (tmp_path / "slow_package.py").write_text(
+        "import gc\n\nWAS_SEARCHED = gc.isenabled()\n\ntry:\n    import another_one\nexcept ImportError:\n"
+        "    another_one = None\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(heavy._MODULES, "slow_package", ("slow_package",))
+    for name in ("slow_package", "another_one"):  # What the test loads is forgotten after it.
+        monkeypatch.setitem(sys.modules, name, None)
+        del sys.modules[name]
+    yield
+    gc.unfreeze()
+
+
+def test_what_is_loaded_is_never_searched_for_garbage(slow_package):
+    gc.unfreeze()
+    assert not heavy.slow_package.WAS_SEARCHED
+    assert gc.isenabled()
+    frozen = gc.get_freeze_count()
+    assert frozen > 0
+    assert heavy.slow_package is sys.modules["slow_package"]
+    assert gc.get_freeze_count() == frozen, "it is loaded once"
+
+
+@pytest.mark.parametrize("is_hidden", [True, False])
+def test_what_a_package_need_not_load_is_found_only_after_it(slow_package, monkeypatch, is_hidden):
+    monkeypatch.setitem(heavy._HIDDEN, "slow_package", ("another_one",) if is_hidden else ())
+    assert (heavy.slow_package.another_one is None) == is_hidden
+    assert __import__("another_one")
+
+
+def test_the_collector_works_again_after_a_package_that_fails(slow_package, tmp_path):
+    (tmp_path / "slow_package.py").write_text("raise RuntimeError('broken')\n")
+    with pytest.raises(RuntimeError, match="broken"):
+        _ = heavy.slow_package
+    assert gc.isenabled()
