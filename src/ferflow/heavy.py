@@ -64,8 +64,11 @@ _MODULES = {
 # Set before a package is loaded, unless the user has: ONNX Runtime tells its makers of each use, and writes a
 # number of this machine into the user's cache.
 _VARIABLES = {"onnxruntime": {"ORT_DISABLE_TELEMETRY": "1"}}
-# Not found while a package is loaded: TensorFlow loads JAX where it is installed, for a converter of its own.
-_HIDDEN = {"tensorflow": ("jax",)}
+# Not found while a package is loaded. Where they are installed, Keras loads scikit-learn (with SciPy's
+# statistics) and pyplot for wrappers and galleries that nothing here uses: 0.8 of its 3 seconds. TensorFlow
+# loads Keras, and JAX for a converter of its own.
+_KERAS_HIDES = ("matplotlib", "sklearn")
+_HIDDEN = {"keras": _KERAS_HIDES, "tensorflow": ("jax", *_KERAS_HIDES)}
 
 
 def __getattr__(name: str) -> Any:

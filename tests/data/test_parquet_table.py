@@ -89,6 +89,7 @@ def test_a_folder_says_the_subsets_by_its_names_and_the_schema_the_labels(below,
     assert sorted(found_in(downloaded.table)) == sorted(EXPECTED)
     assert len(set(downloaded.table["file"].tolist())) == 21
     assert (inspection.source, inspection.formats, inspection.problem) == ("csv", {"PNG": 21}, "")
+    assert inspection.sizes == {(48, 48): 21}
     assert "download.source=csv" in describe(inspection)
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,15 +18,19 @@ from tests.conftest import REPOSITORY
 
 _EPOCHS, _STEPS_PER_EPOCH, _BATCH_SIZE = 6, 7, 8
 
-# Runs the train stage in the current folder; kills itself after a number of steps of its own.
-_LIFE = """
-import json, os, signal, sys
+# Runs the train stage in each folder that it reads, which kills itself after a number of steps of its own;
+# answers with the exit code. What it imports takes longer than what it does here: each life is a fork of one
+# process.
+_LIVES = """
+import json, os, signal, sys, traceback
 from pathlib import Path
+from ferflow.model.backend import load_keras
 from ferflow.params import check_params
 from ferflow.stages import train
+
+load_keras()
 from ferflow.model import training
 
-left = int(sys.argv[2])
 advance = training.StepProgress.advance
 
 def count(self, number):
@@ -36,14 +41,32 @@ def count(self, number):
     advance(self, number)
 
 training.StepProgress.advance = count
-train.run(
-    check_params(json.loads(sys.argv[1]), origin="test"),
-    split_dir=Path("split"),
-    model_path=Path("model.keras"),
-    reports_dir=Path("reports"),
-    checkpoint_dir=Path("checkpoints"),
-)
-print("steps taken:", -left)
+
+def live(values):
+    train.run(
+        check_params(values, origin="test"),
+        split_dir=Path("split"),
+        model_path=Path("model.keras"),
+        reports_dir=Path("reports"),
+        checkpoint_dir=Path("checkpoints"),
+    )
+    print("steps taken:", -left, file=sys.stderr)
+
+for line in sys.stdin:
+    folder, left, values = json.loads(line)
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            os.chdir(folder)
+            live(values)
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
@@ -57,17 +80,37 @@ def values(sample_values):
     return sample_values
 
 
-def _live(values, folder, *, kill_after=0):
-    """Train until the end or the kill; returns the exit code and what was printed."""
-    done = subprocess.run(
-        [sys.executable, "-c", _LIFE, json.dumps(values), str(kill_after)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "src")},
-    )
-    return done.returncode, done.stdout + done.stderr
+class Lives:
+    """A process whose forks train until their end or their kill.
+
+    Args:
+        log: What they print is written there.
+    """
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        with log.open("w") as stream:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _LIVES],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stream,
+                text=True,
+                env={**os.environ, "PYTHONPATH": str(REPOSITORY / "src")},
+            )
+
+    def live(self, values: dict, folder: Path, *, kill_after: int = 0) -> tuple[int, str]:
+        """Train in a folder; the exit code, and all that was printed until now."""
+        print(json.dumps([str(folder), kill_after, values]), file=self._process.stdin, flush=True)
+        code = self._process.stdout.readline()
+        assert code, self._log.read_text()
+        return int(code), self._log.read_text()
+
+    def __enter__(self) -> Lives:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
 
 
 @pytest.mark.slow
@@ -81,18 +124,22 @@ def test_five_kills_at_random_steps_change_no_bit(tmp_path, values):
                 "labels": (np.arange(number) % 7).astype(np.uint8),
             }
             write_arrays(folder / "split" / f"{name}.npz", arrays)
-    code, printed = _live(values, whole)
-    assert code == 0, printed
+    # Another process, in which hashes of names are others.
+    with Lives(tmp_path / "whole.log") as lives:
+        code, printed = lives.live(values, whole)
+        assert code == 0, printed
 
     # Each life takes up to an epoch and a half, so that some kills fall before its first checkpoint.
     kills = random.integers(1, _STEPS_PER_EPOCH * 3 // 2, size=5).tolist()
-    for steps in kills:
-        code, printed = _live(values, killed, kill_after=steps)
-        assert code == -signal.SIGKILL, printed
-        assert not (killed / "model.keras").exists()
-    code, printed = _live(values, killed)
-    assert code == 0, printed
-    assert "steps taken: 0" not in printed
+    with Lives(tmp_path / "killed.log") as lives:
+        for steps in kills:
+            code, printed = lives.live(values, killed, kill_after=steps)
+            assert code == -signal.SIGKILL, printed
+            assert not (killed / "model.keras").exists()
+        code, printed = lives.live(values, killed)
+        assert code == 0, printed
+    assert printed.count("steps taken: ") == 1
+    assert "steps taken: 0\n" not in printed
     assert sha256_of(killed / "model.keras") == sha256_of(whole / "model.keras"), kills
     for name in ("history.csv", "train.json"):
         assert (killed / "reports" / name).read_bytes() == (whole / "reports" / name).read_bytes(), kills

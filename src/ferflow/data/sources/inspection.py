@@ -16,7 +16,6 @@ from ferflow.data.sources.path_labels import remarks_on
 from ferflow.data.sources.reading import Pictures, read_pictures
 from ferflow.data.sources.reading_errors import LayoutError, Wording
 from ferflow.data.sources.table_reading import is_table, read_table
-from ferflow.data.store import Images
 from ferflow.errors import BadImageError, FerflowError, SourceError
 from ferflow.labels import EMOTIONS, USAGES
 from ferflow.params import DownloadParams
@@ -91,12 +90,12 @@ def _inspect(path: Path, bounds: DownloadParams, entries: tuple[str, ...], probl
     formats: Counter[str] = Counter()
     sizes: Counter[tuple[int, int]] = Counter()
 
-    def observe(content: bytes, picture: Images) -> None:
+    def observe(content: bytes, size: tuple[int, int]) -> None:
         try:
             formats[read_header(content).kind] += 1
         except BadImageError:  # it was decoded, whatever its header says
             formats["other"] += 1
-        sizes[picture.shape[1], picture.shape[0]] += 1
+        sizes[size] += 1
 
     mapping = parse_map(entries, option=Wording().key)
     if is_table(path, bounds):

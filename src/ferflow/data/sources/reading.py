@@ -14,7 +14,6 @@ from ferflow.data.archives.file_names import has_no_ending, starts_as_image
 from ferflow.data.archives.members import Member
 from ferflow.data.decoding.decode_box import DecodeBox
 from ferflow.data.decoding.pictures import Picture
-from ferflow.data.images import to_grey_face
 from ferflow.data.sources.path_labels import Layout, Place, is_candidate, plain_path, read_layout
 from ferflow.data.sources.reading_errors import Wording
 from ferflow.data.store import Images, pixel_hashes
@@ -24,8 +23,8 @@ from ferflow.progress import track
 
 # A picture to the (48, 48) uint8 face in it; None where there is none.
 Cut = Callable[[Images], Images | None]
-# The bytes of a file and the picture in it.
-Observe = Callable[[bytes, Images], None]
+# The bytes of a file, and width and height of the picture in it, upright.
+Observe = Callable[[bytes, tuple[int, int]], None]
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def read_pictures(
         mapping: What `parse_map` gave.
         wording: What messages call the map.
         cut: Finds the face in a picture; None: the picture is the face.
-        observe: Called with each file's bytes and its picture.
+        observe: Called with each file's bytes and the size of its picture.
 
     Raises:
         SourceError: It is missing, damaged, over a bound, or holds a refused member.
@@ -107,12 +106,10 @@ def read_pictures(
     members = track(read_members(path, bounds, wanted=wanted), total=None, label="reading images")
     with DecodeBox().start() as box:
         files = _usable(members, gathered)
-        # Who observes, and who cuts, needs the whole picture and not the face alone.
-        whole = cut is None and observe is None
-        for file, picture in _decoded(files, box, max_pixels=bounds.max_image_pixels, whole=whole):
-            _gather(file.name, picture, gathered, cut=to_grey_face if cut is None and not whole else cut)
+        for file, picture in _decoded(files, box, max_pixels=bounds.max_image_pixels, whole=cut is None):
+            _gather(file.name, picture, gathered, cut=cut)
             if observe is not None and isinstance(picture, Picture):
-                observe(file.content, picture.pixels)
+                observe(file.content, (picture.width, picture.height))
     if layout is None:
         layout = read_layout(seen, source=path, mapping=mapping, wording=wording)
     return _pictures(gathered, layout, source=path)

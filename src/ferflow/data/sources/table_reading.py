@@ -13,7 +13,6 @@ import numpy as np
 from ferflow.data.archives.packed_table import PACKINGS, TABLES, holds_table
 from ferflow.data.decoding.decode_box import DecodeBox
 from ferflow.data.decoding.pictures import Picture
-from ferflow.data.images import to_grey_face
 from ferflow.data.sources.fer_csv import read_fer_csv
 from ferflow.data.sources.parquet_table import is_parquet, parquet_rows
 from ferflow.data.sources.path_labels import Layout, Place
@@ -56,7 +55,7 @@ def read_table(
         mapping: What `parse_map` gave, for labels and usages.
         wording: What messages call the map.
         cut: Finds the face in a picture; None: the picture is the face.
-        observe: Called with the bytes of each encoded picture and the picture.
+        observe: Called with the bytes of each encoded picture and its size.
         named: Columns by other names than the usual ones, as `find_columns` takes them.
 
     Raises:
@@ -70,10 +69,10 @@ def read_table(
     without_face: list[str] = []
     left_out: list[str] = []
     sides: list[int] = []
-    # Who observes, and who cuts, needs the whole picture and not the face alone.
-    whole = cut is None and observe is None
     if is_parquet(path):
-        rows = checked_rows(table, _with_pictures(parquet_rows(table), bounds, whole=whole), wording=wording)
+        rows = checked_rows(
+            table, _with_pictures(parquet_rows(table), bounds, whole=cut is None), wording=wording
+        )
     else:
         rows = read_fer_csv(table, wording=wording)
     for row in track(rows, total=None, label="reading rows", unit="rows"):
@@ -82,10 +81,10 @@ def read_table(
         elif row.place is None or row.image is None:
             left_out.append(row.called)
         else:
-            sides.append(row.side)
+            sides.append(min(row.size))
             if observe is not None and row.content:
-                observe(row.content, row.image)
-            face = cut(row.image) if cut is not None else row.image if whole else to_grey_face(row.image)
+                observe(row.content, row.size)
+            face = row.image if cut is None else cut(row.image)
             if face is None:
                 without_face.append(row.place.file)
             else:
@@ -119,7 +118,7 @@ def _with_pictures(rows: Iterator[CsvRow], bounds: DownloadParams, *, whole: boo
 def _with_picture(row: CsvRow, answer: Picture | BadImageError) -> CsvRow:
     if isinstance(answer, BadImageError):
         return replace(row, place=None, problem=str(answer))
-    return replace(row, image=answer.pixels, side=min(answer.width, answer.height))
+    return replace(row, image=answer.pixels, size=(answer.width, answer.height))
 
 
 def _layout(table: Table, places: list[Place], left_out: list[str]) -> Layout:

@@ -31,11 +31,12 @@ class CsvRow:
     Attributes:
         number: From 1 on.
         place: Where the image belongs.
-        image: (48, 48) uint8 of a row of pixels; of an encoded picture, once it is decoded, the picture.
+        image: (48, 48) uint8 of a row of pixels; of an encoded picture, once it is decoded, the picture, or
+            the (48, 48) face where the picture is the face.
         problem: Why it cannot be used.
         name: The name of the row where a table is several files.
         content: The encoded picture; empty for a row of pixels.
-        side: The shorter side of the picture in its file, in pixels.
+        size: Width and height of the picture in its file, upright, in pixels.
     """
 
     number: int
@@ -44,7 +45,7 @@ class CsvRow:
     problem: str
     name: str = ""
     content: bytes = b""
-    side: int = IMAGE_SIZE
+    size: tuple[int, int] = (IMAGE_SIZE, IMAGE_SIZE)
 
     @property
     def called(self) -> str:
