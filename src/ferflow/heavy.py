@@ -74,7 +74,8 @@ _HIDDEN = {"keras": _KERAS_HIDES, "tensorflow": ("jax", *_KERAS_HIDES)}
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    missing = [module for module in _MODULES[name] if sys.modules.get(module) is None]
+    # The package too: one that may not be imported is None there, whatever is loaded of its parts.
+    missing = [module for module in (name, *_MODULES[name]) if sys.modules.get(module) is None]
     if missing:
         for variable, value in _VARIABLES.get(name, {}).items():
             os.environ.setdefault(variable, value)
