@@ -173,21 +173,21 @@ def _seven_zip(header: bytes, packed: bytes = b"") -> Callable[[Path], Changes]:
     return build
 
 
-def _packed_header_of_zeros() -> Callable[[Path], Changes]:
+def _packed_header_of_zeros(folder: Path) -> Changes:
     """A list of names that is packed, some hundred bytes, and unpacks to 4 GB."""
     filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 20}]
     packed = lzma.compress(bytes(64 << 20), lzma.FORMAT_RAW, filters=filters)
     size, unpacked = struct.pack("<Q", len(packed)), struct.pack("<Q", 4 << 30)
     streams = b"\x06\x00\x01\x09\xff" + size + b"\x00"  # where it lies
     coder = b"\x07\x0b\x01\x00\x01\x21\x21\x01\x10\x0c\xff" + unpacked + b"\x00"  # LZMA2
-    return _seven_zip(b"\x17" + streams + coder + b"\x00", packed)
+    return _seven_zip(b"\x17" + streams + coder + b"\x00", packed)(folder)
 
 
 BOMBS: dict[str, Bomb] = {
     "7z: 2**40 files": Bomb(
         _seven_zip(b"\x01\x05\xff" + struct.pack("<Q", 1 << 40) + b"\x00\x00"), ("unpack it and give",)
     ),
-    "7z: a list of 4 GB": Bomb(_packed_header_of_zeros(), ("unpack it and give",)),
+    "7z: a list of 4 GB": Bomb(_packed_header_of_zeros, ("unpack it and give",)),
     "tar: size -1 in base 256": Bomb(_followed_by_zeros(_header(b"\xff" * 12)), ("claims -1 bytes",)),
     "tar: size -1 in pax": Bomb(
         _followed_by_zeros(_pax(_record("size", "-1")) + _header(b"%011o\0" % 0)), ("claims -1 bytes",)

@@ -82,7 +82,7 @@ def __getattr__(name: str) -> Any:
         with _hidden(_HIDDEN.get(name, ())), _without_garbage_collection():
             for module in missing:
                 importlib.import_module(module)
-    return sys.modules[name]
+    return importlib.import_module(name)
 
 
 @contextmanager

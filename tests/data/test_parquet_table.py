@@ -21,17 +21,18 @@ parquet = pytest.importorskip("pyarrow.parquet")
 
 NUMBERS = [number // 3 for number in range(21)]
 SPLITS = [USAGES[number % 3] for number in range(21)]
-PICTURES = [{"bytes": encoded(face(number), ".png"), "path": f"{number}.png"} for number in range(21)]
+FACES = [face(number) for number in range(21)]
+PICTURES = [{"bytes": encoded(FACES[number], ".png"), "path": f"{number}.png"} for number in range(21)]
 NAMED = {"info": {"features": {"label": {"_type": "ClassLabel", "names": list(CSV_EMOTIONS)}}}}
 TABLES = {
     "text of pixels": {
         "emotion": NUMBERS,
-        "pixels": [" ".join(map(str, face(n).ravel())) for n in range(21)],
+        "pixels": [" ".join(map(str, image.ravel())) for image in FACES],
     },
-    "lists": {"Emotion": NUMBERS, "pixels": [face(number).ravel().tolist() for number in range(21)]},
-    "nested lists": {"emotion": NUMBERS, "image": [face(number).tolist() for number in range(21)]},
+    "lists": {"Emotion": NUMBERS, "pixels": [image.ravel().tolist() for image in FACES]},
+    "nested lists": {"emotion": NUMBERS, "image": [image.tolist() for image in FACES]},
     "columns": {"emotion": NUMBERS}
-    | {f"pixel{i}": [int(face(n).ravel()[i]) for n in range(21)] for i in range(2304)},
+    | {f"pixel{i}": [int(image.ravel()[i]) for image in FACES] for i in range(2304)},
     "struct": {"image": PICTURES, "label": [CSV_EMOTIONS[number] for number in NUMBERS]},
     "bytes": {"img": [picture["bytes"] for picture in PICTURES], "emotion": [float(n) for n in NUMBERS]},
 }
