@@ -108,7 +108,7 @@ def one_decode_box() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def coarse_figures() -> Iterator[None]:
-    """Figures of a third of the dots, not laid out, for tests that look at other results: a report's take a third.
+    """Figures of a third of the dots, not laid out, for tests of other results: a third of a report's time.
 
     They are drawn and written all the same; tests/reporting looks at them as they are.
     """
