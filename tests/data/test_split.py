@@ -139,6 +139,13 @@ def test_draw_groups_leaves_a_group_that_is_larger_than_the_share(seed):
     assert not drawn[:50].any()
 
 
+@pytest.mark.parametrize(("num_images", "expected"), [(14, 1), (15, 2), (16, 2), (25, 2)])
+def test_draw_groups_rounds_the_share_of_a_class_half_to_even(num_images, expected):
+    labels, groups = np.zeros(num_images, np.uint8), np.arange(num_images)
+    drawn = draw_groups(labels, groups, share=0.1, generator=np.random.default_rng(0))
+    assert drawn.sum() == expected
+
+
 def test_find_leaks_tells_exact_from_near():
     exact = np.array([0, 0, 1, 2, 3])
     near = np.array([0, 0, 0, 2, 3])

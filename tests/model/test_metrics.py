@@ -163,8 +163,14 @@ def test_calibration_puts_an_edge_into_the_lower_bin():
     bins = calibration(np.array([0, 1], np.uint8), probabilities, num_bins=2)
 
     assert bins.count.tolist() == [1, 1]
+    assert (bins.low.tolist(), bins.high.tolist()) == ([0, 0.5], [0.5, 1])
     assert bins.accuracy.tolist() == [1.0, 0.0]
     assert bins.expected_error() == pytest.approx((0.5 + 1.0) / 2)
+
+
+def test_calibration_puts_what_rounding_raised_above_one_into_the_last_bin():
+    probabilities = np.array([[1 + 1e-12, 0, 0, 0, 0, 0, 0]])
+    assert calibration(np.array([0], np.uint8), probabilities, num_bins=4).count.tolist() == [0, 0, 0, 1]
 
 
 def test_calibration_of_honest_probabilities_has_a_small_error():
@@ -186,6 +192,10 @@ def test_roc_curves_rise_from_zero_to_one_within_the_bound():
         assert rates[:, 0].tolist() == [0, 0]
         assert rates[:, -1].tolist() == [1, 1]
         assert (np.diff(rates) >= 0).all()
+
+
+def test_roc_curves_have_at_most_200_points_where_nothing_else_is_said():
+    assert {len(curve.true_positive_rate) for curve in roc_curves(*_dirichlet(3000))[:-1]} == {200}
 
 
 def test_roc_curves_mean_has_the_weighted_area():

@@ -142,7 +142,7 @@ def find_contradictions(exact: Groups, labels: NDArray[np.uint8]) -> Mask:
     """
     numbers, rows = np.unique(exact, return_inverse=True)
     lowest = np.full(len(numbers), len(EMOTIONS), dtype=np.int64)
-    highest = np.full(len(numbers), -1, dtype=np.int64)
+    highest = np.zeros(len(numbers), dtype=np.int64)
     np.minimum.at(lowest, rows, labels)
     np.maximum.at(highest, rows, labels)
     marked: Mask = (lowest < highest)[rows]
@@ -193,9 +193,8 @@ def check_subsets(subsets: Column, labels: NDArray[np.uint8], *, params: SplitPa
                 f"split.scheme {params.scheme}: subset {name} is empty; choose another split.scheme, raise "
                 "its share, or bring more images (profiles and sources are told in docs/split.md)"
             )
-    present = np.bincount(labels[subsets == "train"], minlength=len(EMOTIONS)) > 0
-    missing = [name for name, found in zip(EMOTIONS, present, strict=True) if not found]
-    if missing:
+    counts = np.bincount(labels[subsets == "train"], minlength=len(EMOTIONS))
+    if missing := [EMOTIONS[index] for index in np.flatnonzero(counts == 0)]:
         raise DataError(
             f"split.scheme {params.scheme}: no training image of class {', '.join(missing)}; the network "
             "needs all seven: bring images of it, or lower split.validation_share and split.test_share"

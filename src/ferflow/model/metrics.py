@@ -277,8 +277,9 @@ def _curved_classes(labels: Labels) -> list[int]:
 
 def _weighted(values: NDArray[np.float64], support: NDArray[Any]) -> float:
     """Mean of the defined values, weighted by support; NaN where none is."""
-    defined = ~np.isnan(values) & (support > 0)
-    return float(np.average(values[defined], weights=support[defined])) if defined.any() else float("nan")
+    defined = ~np.isnan(values)
+    weights = support[defined]
+    return float(np.average(values[defined], weights=weights)) if weights.any() else float("nan")
 
 
 def _rounded(value: float) -> float | None:
