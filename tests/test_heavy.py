@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
 import sys
 
 import pytest
@@ -42,6 +44,20 @@ def test_what_a_package_need_not_load_is_found_only_after_it(slow_package, monke
     monkeypatch.setitem(heavy._HIDDEN, "slow_package", ("another_one",) if is_hidden else ())
     assert (heavy.slow_package.another_one is None) == is_hidden
     assert __import__("another_one")
+
+
+@pytest.mark.slow
+def test_keras_loads_nothing_that_is_not_used_here():
+    code = (
+        "import sys\nfrom ferflow.model.backend import load_keras\nload_keras().layers.Dense(1)\n"
+        "print(sorted({'jax', 'sklearn', 'matplotlib.pyplot', 'pandas'} & set(sys.modules)))\n"
+        "import sklearn, matplotlib.pyplot, pandas\n"
+    )
+    environment = os.environ | {"KERAS_BACKEND": "tensorflow"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr
 
 
 def test_the_collector_works_again_after_a_package_that_fails(slow_package, tmp_path):

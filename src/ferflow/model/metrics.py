@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import precision_recall_fscore_support, roc_auc_score, roc_curve
 
+from ferflow import heavy
 from ferflow.labels import EMOTIONS
 from ferflow.model.statistics import wilson_interval
 
@@ -229,7 +229,7 @@ def roc_curves(labels: Labels, probabilities: Probabilities, *, max_points: int 
     mean = np.zeros(max_points)
     for index in _curved_classes(labels):
         positive = labels == index
-        false_rate, true_rate, _ = roc_curve(positive, probabilities[:, index])
+        false_rate, true_rate, _ = heavy.sklearn.metrics.roc_curve(positive, probabilities[:, index])
         kept = np.unique(np.linspace(0, len(false_rate) - 1, max_points).round().astype(int))
         curves.append(RocCurve(EMOTIONS[index], false_rate[kept], true_rate[kept]))
         supports.append(positive.sum())
@@ -242,7 +242,7 @@ def roc_curves(labels: Labels, probabilities: Probabilities, *, max_points: int 
 
 def _per_class(labels: Labels, predicted: Labels) -> tuple[NDArray[np.float64], ...]:
     """Precision, recall, F1 and support, each (7,)."""
-    figures: tuple[NDArray[np.float64], ...] = precision_recall_fscore_support(
+    figures: tuple[NDArray[np.float64], ...] = heavy.sklearn.metrics.precision_recall_fscore_support(
         labels, predicted, labels=range(_NUM_CLASSES), zero_division=0
     )
     return figures
@@ -252,7 +252,7 @@ def _areas(labels: Labels, probabilities: Probabilities) -> NDArray[np.float64]:
     """The area under each class's curve, (7,); NaN where it is not defined."""
     areas = np.full(_NUM_CLASSES, np.nan)
     for index in _curved_classes(labels):
-        areas[index] = roc_auc_score(labels == index, probabilities[:, index])
+        areas[index] = heavy.sklearn.metrics.roc_auc_score(labels == index, probabilities[:, index])
     return areas
 
 

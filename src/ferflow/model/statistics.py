@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 _SUM_TOLERANCE = 0.01
 
@@ -26,7 +26,7 @@ def wilson_interval(
         The lower and the upper ends, 0-1.
     """
     right, total = np.asarray(num_right, np.float64), np.asarray(num_all, np.float64)
-    squared = norm.ppf((1 + confidence_level) / 2) ** 2
+    squared = ndtri((1 + confidence_level) / 2) ** 2
     share = right / total
     centre = share + squared / (2 * total)
     spread = np.sqrt(squared * (share * (1 - share) / total + squared / (4 * total**2)))

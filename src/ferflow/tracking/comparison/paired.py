@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
+from ferflow import heavy
 from ferflow.data.store import Column, read_csv
 from ferflow.errors import DataError
 from ferflow.labels import EMOTIONS
@@ -135,5 +135,5 @@ def paired_test(new: Predictions, old: Predictions) -> PairedTest:
     if len(right) == 0:
         raise DataError("every test image is leaked: nothing is left to compare on; choose another split")
     gained, lost = int((right & ~right_old).sum()), int((right_old & ~right).sum())
-    p_value = float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
+    p_value = float(heavy.scipy.stats.binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
     return PairedTest(len(right), int(right.sum()), int(right_old.sum()), gained, lost, p_value)
