@@ -9,6 +9,9 @@ from ferflow.labels import EMOTIONS, IMAGE_SIZE
 from ferflow.params import Params, check_params, read_yaml
 from tests.conftest import REPOSITORY
 
+# Flags of XLA: it compiles a step of training in less time, and a few steps do not need faster code.
+QUICKLY_COMPILED = "--xla_backend_optimization_level=0"
+
 
 def tiny() -> Params:
     """Profile sample with the smallest residual network and three epochs."""

@@ -13,6 +13,7 @@ from ferflow.errors import ModelError, ParamsError
 from ferflow.model.backend import load_keras, num_devices, set_up_process
 from ferflow.params import check_params
 from tests.conftest import REPOSITORY
+from tests.model.conftest import QUICKLY_COMPILED
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def test_two_devices_train_as_one_and_go_on_after_a_stop(values):
             **os.environ,
             "KERAS_BACKEND": "jax",
             "JAX_PLATFORMS": "cpu",
-            "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+            "XLA_FLAGS": f"--xla_force_host_platform_device_count=2 {QUICKLY_COMPILED}",
         },
         capture_output=True,
         text=True,

@@ -131,9 +131,9 @@ def test_a_file_says_what_it_takes_and_gives(exported):
 _EXPORT_AGAIN = """
 import hashlib, sys
 from pathlib import Path
-import keras, numpy as np
-from ferflow.model.export import ROWS, write_int8, write_onnx
+from ferflow.model.export import write_int8, write_onnx
 from ferflow.model.network import load_network
+import keras, numpy as np
 source, folder, number = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 for _ in range(number):
     keras.Sequential([keras.layers.Dense(2), keras.layers.Dense(3)]).build((None, 4))
