@@ -179,8 +179,15 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def fer2013(shared: Path, sample_params: Params) -> ImageTable:
-    """The real data set, all 35,887 images, read from the archive."""
+def fer2013(shared: Path, sample_params: Params, tmp_path_factory: pytest.TempPathFactory) -> ImageTable:
+    """The real data set, all 35,887 images, read from the archive by one worker of the tests for all."""
     path = str(shared / "data" / "fer2013.tar.xz")
     download = sample_params.download.model_copy(update={"source": "archive", "path": path})
-    return read_source(download, seed=sample_params.seed).table
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        table = read_source(download, seed=sample_params.seed).table
+        table.write(folder / "images.npz", folder / "index.csv")
+
+    folder = made_once(tmp_path_factory, "fer2013", make)
+    return ImageTable.read(folder / "images.npz", folder / "index.csv")

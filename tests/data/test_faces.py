@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tarfile
 from pathlib import Path
 
 import cv2
@@ -22,7 +21,7 @@ from ferflow.data.faces.cascade import (
     open_detector,
     score_faces,
 )
-from ferflow.data.store import read_csv
+from ferflow.data.store import ImageTable, read_csv
 from ferflow.errors import DetectorError
 from ferflow.labels import EMOTIONS, IMAGE_SIZE
 from ferflow.params import FaceFilterParams, HaarLook, Params
@@ -85,16 +84,10 @@ def eye_labels() -> Labels:
 
 
 @pytest.fixture(scope="module")
-def labelled_images(shared: Path, eye_labels: Labels) -> np.ndarray:
-    """(N, 48, 48) images of `eye_labels`, in its order, read from the archive in memory."""
-    wanted = set(eye_labels["file"].tolist())
-    found = {}
-    with tarfile.open(shared / "data" / "fer2013.tar.xz") as archive:
-        for member in archive:
-            if member.name in wanted:
-                content = np.frombuffer(archive.extractfile(member).read(), np.uint8)
-                found[member.name] = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE)
-    return np.stack([found[name] for name in eye_labels["file"]])
+def labelled_images(fer2013: ImageTable, eye_labels: Labels) -> np.ndarray:
+    """(N, 48, 48) images of `eye_labels`, in its order."""
+    rows = {name: row for row, name in enumerate(fer2013["file"].tolist())}
+    return fer2013.images[[rows[name] for name in eye_labels["file"].tolist()]]
 
 
 def stratum_weights(strata: np.ndarray) -> np.ndarray:

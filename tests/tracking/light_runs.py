@@ -1,13 +1,16 @@
 """Runs without a network or TensorFlow: what a worker of the tests writes and sends.
 
-`python -m tests.tracking.light_runs ROOT WORKER NUMBER` is one worker.
+`python -m tests.tracking.light_runs ROOT WORKERS NUMBER` has workers write and send so many runs each, all at
+once: forks of one process, as it takes longer to load MLflow than to send a dozen of runs.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
 from pathlib import Path
 
+from ferflow import heavy
 from ferflow.tracking import names
 from ferflow.tracking.outbox.journal import (
     EVALUATED,
@@ -52,11 +55,25 @@ def light_run(root: Path, name: str, *, epochs: int = EPOCHS) -> Journal:
     return journal
 
 
-def main(root: Path, worker: str, number: int) -> None:
+def work(root: Path, worker: int, number: int) -> None:
     """Write and send runs, one after the other."""
     for index in range(number):
         send(root, light_run(root, f"worker {worker} run {index}"), Budget())
 
 
+def main(root: Path, num_workers: int, number: int) -> None:
+    """Have workers work at the same time; ends with an error where one does."""
+    _ = heavy.mlflow
+    context = multiprocessing.get_context("fork")
+    workers = [context.Process(target=work, args=(root, worker, number)) for worker in range(num_workers)]
+    for process in workers:
+        process.start()
+    for process in workers:
+        process.join()
+    codes = [process.exitcode for process in workers]
+    if any(codes):
+        sys.exit(f"workers ended with {codes}")
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

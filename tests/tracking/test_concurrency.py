@@ -50,10 +50,9 @@ def address(request, embedded: Path, monkeypatch):
 
 @pytest.mark.slow
 def test_four_workers_of_fifty_runs_lose_nothing_and_see_no_lock(embedded: Path, address: str | None):
-    worker = [sys.executable, "-m", "tests.tracking.light_runs", str(embedded)]
-    commands = [[*worker, str(number), str(_RUNS)] for number in range(_WORKERS)]
-    printed = _together(commands, {} if address is None else {"MLFLOW_TRACKING_URI": address})
-    assert printed == [""] * _WORKERS
+    workers = [sys.executable, "-m", "tests.tracking.light_runs", str(embedded), str(_WORKERS), str(_RUNS)]
+    printed = _together([workers], {} if address is None else {"MLFLOW_TRACKING_URI": address})
+    assert printed == [""]
     client = store.client(embedded)
     runs = client.search_runs([store.experiment_id(client)], max_results=1000)
     assert Counter(run.info.run_name for run in runs) == Counter(
