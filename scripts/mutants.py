@@ -35,7 +35,8 @@ _OWN = ("ferflow", "tests", "pipelines", "components", "benchmarks", "conftest",
 # Plugins of pytest are among what is imported once, which it remarks on.
 _OPTIONS = (
     *("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov"),
-    *("-m", "not slow and not real_data", "-W", "ignore::pytest.PytestAssertRewriteWarning"),
+    # One that waits for ever takes no processor time.
+    *("--timeout=60", "-m", "not slow and not real_data", "-W", "ignore::pytest.PytestAssertRewriteWarning"),
 )
 # A mutant that loops for ever, or that takes all memory, ends so.
 _SECONDS, _MEMORY = 120, 6 << 30
