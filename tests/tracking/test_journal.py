@@ -16,6 +16,8 @@ from ferflow.tracking.outbox.journal import (
     FAILED,
     KILLED,
     RUNNING,
+    TRAINED,
+    Journal,
     Record,
     Subset,
     Value,
@@ -106,6 +108,19 @@ def test_a_run_that_ended_by_itself_keeps_its_state(tmp_path: Path):
     journal.release()
     assert close_killed(tmp_path) == []
     assert journal.read().state == FAILED
+
+
+def test_a_run_that_ends_while_it_is_looked_at_keeps_its_state(tmp_path: Path, monkeypatch):
+    journal = create_journal(tmp_path, Record("key", "name"))
+
+    def end_it(_: Journal) -> bool:
+        journal.write(Record("key", "name", state=TRAINED))
+        journal.release()
+        return False
+
+    monkeypatch.setattr(Journal, "is_alive", end_it)
+    assert close_killed(tmp_path) == []
+    assert journal.read().state == TRAINED
 
 
 def test_a_damaged_journal_is_named_with_the_cure_and_stops_no_other(tmp_path: Path):

@@ -265,10 +265,12 @@ def close_killed(root: Path) -> list[Journal]:
 def _close(journal: Journal) -> bool:
     """Mark a run as killed, if its process died."""
     try:
-        record = journal.read()
+        if journal.read().state != RUNNING or journal.is_alive():
+            return False
+        record = journal.read()  # Again: its process may have ended it between the two looks.
     except TrackingError:  # Said by `ferflow track status`; no reason to keep a run from starting.
         return False
-    if record.state != RUNNING or journal.is_alive():
+    if record.state != RUNNING:
         return False
     with journal.sending():
         number = journal.set_aside()
