@@ -18,6 +18,7 @@ _BLOCKS = re.findall(r"^```python\n(.*?)^```$", _PAGE.read_text(encoding="utf-8"
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
+@pytest.mark.usefixtures("coarse_figures")
 def test_the_code_of_the_page_runs(tmp_path, monkeypatch, capsys):
     (tmp_path / "profiles").symlink_to(REPOSITORY / "profiles")
     monkeypatch.chdir(tmp_path)
