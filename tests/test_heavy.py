@@ -6,6 +6,7 @@ import gc
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -65,3 +66,48 @@ def test_the_collector_works_again_after_a_package_that_fails(slow_package, tmp_
     with pytest.raises(RuntimeError, match="broken"):
         _ = heavy.slow_package
     assert gc.isenabled()
+
+
+@pytest.fixture
+def halting_package(slow_package, tmp_path, monkeypatch):
+    """A package that another thread has begun to load, and whose part it loads to the end at `go_on`."""
+    folder = tmp_path / "halting"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("from threading import Event\n\nbegun, go_on = Event(), Event()\n")
+    (folder / "part.py").write_text(
+        "import halting\n\nhalting.begun.set()\nhalting.go_on.wait(30)\nVALUE = 5\n"
+    )
+    monkeypatch.setitem(heavy._MODULES, "halting", ("halting.part",))
+    monkeypatch.setitem(heavy._HIDDEN, "halting", ("another_one",))
+    halting = __import__("halting")
+    loader = threading.Thread(target=lambda: heavy.halting)
+    loader.start()
+    assert halting.begun.wait(30)
+    yield halting
+    halting.go_on.set()
+    loader.join()
+    for name in ("halting", "halting.part"):
+        sys.modules.pop(name, None)
+
+
+def test_who_asks_for_a_package_while_another_thread_loads_it_waits_for_all_of_it(halting_package):
+    found = []
+    asker = threading.Thread(target=lambda: found.append(heavy.halting.part.VALUE))
+    asker.start()
+    asker.join(0.2)
+    assert asker.is_alive()
+    halting_package.go_on.set()
+    asker.join(30)
+    assert found == [5]
+
+
+def test_what_is_hidden_from_a_package_is_found_by_other_threads(halting_package):
+    assert __import__("another_one")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Python 3.12 warns of any fork beside threads.
+def test_a_fork_does_not_wait_for_a_thread_that_it_has_not(halting_package):
+    child = os.fork()
+    if not child:
+        os._exit(0 if heavy._loading.acquire(timeout=5) else 1)
+    assert os.waitpid(child, 0)[1] == 0

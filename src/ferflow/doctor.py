@@ -125,7 +125,7 @@ def _check_backend() -> Check:
     try:
         keras = model.backend.load_keras()
         devices = [str(device) for device in keras.distribution.list_devices()]
-    except (ImportError, ValueError, OSError, RuntimeError) as error:
+    except (ImportError, ValueError, OSError, RuntimeError, FerflowError) as error:
         name = os.environ.get("KERAS_BACKEND", "tensorflow")
         cure = "run 'make install', or set KERAS_BACKEND to tensorflow or jax"
         return Check("backend", False, f"{name} cannot be loaded ({error})", cure)

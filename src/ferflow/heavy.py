@@ -10,8 +10,10 @@ import gc
 import importlib
 import os
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -75,30 +77,59 @@ _KERAS_HIDES = ("matplotlib", "matplotlib.pyplot", "pandas", "sklearn")
 _HIDDEN = {"keras": _KERAS_HIDES, "tensorflow": ("jax", *_KERAS_HIDES)}
 
 
+# One thread loads at a time: of a package that another one is still loading, parts would be missing.
+_loading = threading.RLock()
+
+
+def _forget_other_threads() -> None:
+    """A process that is forked while another thread loads has no such thread, which would never end."""
+    global _loading
+    _loading = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forget_other_threads)
+
+
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     # The package too: one that may not be imported is None there, whatever is loaded of its parts.
-    missing = [module for module in (name, *_MODULES[name]) if sys.modules.get(module) is None]
-    if missing:
-        for variable, value in _VARIABLES.get(name, {}).items():
-            os.environ.setdefault(variable, value)
-        with _hidden(_HIDDEN.get(name, ())), _without_garbage_collection():
-            for module in missing:
-                importlib.import_module(module)
-    return importlib.import_module(name)
+    modules = (name, *_MODULES[name])
+    with _loading:
+        if any(sys.modules.get(module) is None for module in modules):
+            for variable, value in _VARIABLES.get(name, {}).items():
+                os.environ.setdefault(variable, value)
+            with _hidden(_HIDDEN.get(name, ())), _without_garbage_collection():
+                for module in modules:
+                    importlib.import_module(module)
+        for module in modules:  # Where somebody else is loading one, this waits for the end of it.
+            importlib.import_module(module)
+    return sys.modules[name]
+
+
+class _Hider(MetaPathFinder):
+    """Has a thread not find packages that are not loaded yet; other threads find them."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = frozenset(names)
+        self._thread = threading.get_ident()
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:  # noqa: ARG002
+        """As Python asks it."""
+        if fullname in self._names and threading.get_ident() == self._thread:
+            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
 
 
 @contextmanager
 def _hidden(names: Sequence[str]) -> Iterator[None]:
-    """Let packages that are not loaded yet be found only after the block."""
-    absent = [name for name in names if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
+    """Let packages that are not loaded yet be found by this thread only after the block."""
+    hider = _Hider(names)
+    sys.meta_path.insert(0, hider)
     try:
         yield
     finally:
-        for name in absent:
-            del sys.modules[name]
+        sys.meta_path.remove(hider)
 
 
 @contextmanager

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import logging
 import math
 import os
 import re
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -17,7 +19,12 @@ from typing import Any, cast
 
 from ferflow import heavy
 from ferflow.errors import ModelError
+from ferflow.extras import missing_package
 
+_BACKENDS = ("tensorflow", "jax")
+_CURE = "tensorflow or jax; set the variable KERAS_BACKEND to one of them"
+# Two threads that hold stderr back would restore what the other one has put there.
+_one_at_a_time = threading.RLock()
 _OUT_OF_MEMORY = re.compile(r"RESOURCE_EXHAUSTED|ResourceExhausted|[Oo]ut of memory|OOM when allocating")
 
 
@@ -26,22 +33,68 @@ def load_keras() -> Any:
 
     TensorFlow is the backend where nothing else is set, and computes by oneDNN, which it leaves off by
     itself on processors without AVX-512 though it is faster there too (`python -m
-    benchmarks.training_step`). Values that the user set win.
+    benchmarks.training_step`). Values that the user set win, but for those that `_as_networks_need` sets.
 
     Returns:
         The module `keras`.
+
+    Raises:
+        ModelError: Keras or the backend cannot be loaded, or ferflow does not train on that backend.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    if "keras" in sys.modules:
-        return sys.modules["keras"]
-    with _stderr_held_back():
-        if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow" and find_spec("tensorflow"):
-            _ = heavy.tensorflow  # In its own way, before Keras does.
+    with _one_at_a_time:
+        if "keras" not in sys.modules:
+            _load()
         keras = heavy.keras
-    # As its native part above: TensorFlow warns of each network that is compiled after some five others.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    if keras.backend.backend() not in _BACKENDS:
+        raise ModelError(f"the Keras backend is {keras.backend.backend()}, expected {_CURE}")
     return keras
+
+
+def _load() -> None:
+    """Load Keras for the first time in this process."""
+    wanted = _wanted_backend()
+    if wanted not in _BACKENDS:
+        raise ModelError(f"the Keras backend is {wanted}, expected {_CURE}")
+    try:
+        with _stderr_held_back():
+            if wanted == "tensorflow" and find_spec("tensorflow"):
+                _ = heavy.tensorflow  # In its own way, before Keras does.
+            _as_networks_need(heavy.keras)
+    # Keras and TensorFlow raise all of these on values that they do not expect in the user's keras.json.
+    except (ImportError, ValueError, TypeError, AttributeError, AssertionError, OSError) as error:
+        if isinstance(error, ModuleNotFoundError) and missing_package(error):
+            raise
+        raise ModelError(
+            f"Keras cannot be loaded ({type(error).__name__}: {error}); remove the variables KERAS_... and "
+            "the file keras.json (in ~/.keras, or where KERAS_HOME says), which Keras writes anew"
+        ) from error
+    # As its native part: TensorFlow warns of each network that is compiled after some five others.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+def _wanted_backend() -> str:
+    """The backend as Keras will choose it: by the variable, or by the user's keras.json.
+
+    TensorFlow must not be loaded first for another one: it loads Keras while JAX is hidden from it.
+    """
+    if os.environ.get("KERAS_BACKEND"):
+        return os.environ["KERAS_BACKEND"]
+    home = os.path.expanduser("~")  # noqa: PTH111 (as Keras does: pathlib raises where there is none)
+    base = home if os.access(home, os.W_OK) else "/tmp"  # noqa: S108 (as Keras does)
+    folder = Path(os.environ.get("KERAS_HOME") or Path(base, ".keras"))
+    try:
+        return str(json.loads((folder / "keras.json").read_text(encoding="utf-8"))["backend"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return _BACKENDS[0]
+
+
+def _as_networks_need(keras: Any) -> None:
+    """Set what the user's keras.json may set: another order of axes or arithmetic is another network."""
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
 
 
 def set_up_process(seed: int, precision: str, devices: int = 1) -> None:
@@ -56,7 +109,11 @@ def set_up_process(seed: int, precision: str, devices: int = 1) -> None:
         ModelError: There are not so many devices, or the backend cannot share a batch out.
     """
     keras = load_keras()
-    with _stderr_held_back():  # Keras seeds TensorFlow too, which loads it on the backend JAX.
+    _as_networks_need(keras)  # Where somebody else loaded it.
+    with (
+        _one_at_a_time,
+        _stderr_held_back(),
+    ):  # Keras seeds TensorFlow too, which loads it on the backend JAX.
         keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(dtype_policy(precision))
     _share_out(devices)
