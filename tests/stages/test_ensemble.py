@@ -18,7 +18,7 @@ from ferflow.model.network import load_network
 from ferflow.model.prediction import predict_probabilities
 from ferflow.stages import ensemble
 from tests.stages.test_evaluate import write_network
-from tests.tracking.small_repository import run, write_repository
+from tests.tracking.small_repository import write_repository
 
 pytestmark = pytest.mark.usefixtures("coarse_figures")
 
@@ -124,19 +124,30 @@ def test_networks_and_probabilities_do_not_mix(repository):
     assert "a.keras: a network among files of probabilities" in str(done.exception)
 
 
+def _run(*arguments: str) -> str:
+    """Run a command in this process, which must succeed; what it printed, standard error included."""
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, (done.output, done.exception)
+    return done.output
+
+
 @pytest.mark.slow
-def test_an_ensemble_is_evaluated_registered_and_exported(tmp_path):
+def test_an_ensemble_is_evaluated_registered_and_exported(tmp_path, monkeypatch):
     write_repository(tmp_path, "train.epochs=1", "train.warmup_epochs=0.0", "registry.class_floor=0.0")
+    monkeypatch.chdir(tmp_path)
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):
+        monkeypatch.delenv(name, raising=False)
     for seed in (1, 2):
-        params = (tmp_path / paths.PARAMS).read_text()
-        (tmp_path / paths.PARAMS).write_text(params.replace("seed: 20131", f"seed: {seed}"))
-        run(tmp_path, "train", FERFLOW_TRACKING="off")
-        (tmp_path / paths.MODEL).rename(tmp_path / "models" / f"{seed}.keras")
-        (tmp_path / paths.PARAMS).write_text(params)
-    run(tmp_path, "ensemble", "models/1.keras", "models/2.keras")
-    run(tmp_path, "evaluate")
-    printed = run(tmp_path, "register")
-    assert "version 1" in printed
-    printed = run(tmp_path, "export", "--folder", "export")
+        params = paths.PARAMS.read_text()
+        paths.PARAMS.write_text(params.replace("seed: 20131", f"seed: {seed}"))
+        with monkeypatch.context() as patch:
+            patch.setenv("FERFLOW_TRACKING", "off")
+            _run("train")
+        paths.MODEL.rename(f"models/{seed}.keras")
+        paths.PARAMS.write_text(params)
+    _run("ensemble", "models/1.keras", "models/2.keras")
+    _run("evaluate")
+    assert "version 1" in _run("register")
+    _run("export", "--folder", "export")
     card = (tmp_path / "export" / "model_card.md").read_text()
     assert "mean of the probabilities of 2 networks" in card
