@@ -50,10 +50,11 @@ def test_predict_answers(run, tmp_path, monkeypatch):
 def test_the_data_stages_run_and_leave_their_locks_free(run, tmp_path, without_linux):
     # One process: to load what they need takes longer than what they do.
     code = (
-        "import sys\nfrom ferflow.cli.app import main\n"
+        "import sys\nfrom pathlib import Path\nfrom ferflow.cli.app import main\n"
         "for stage in ('download', 'face-filter', 'split'):\n"
         "    sys.argv = ['ferflow', stage]\n"
         "    try:\n        main()\n    except SystemExit as ended:\n        assert not ended.code, stage\n"
+        "    assert not list(Path('.ferflow/locks').glob('*.lock')), stage\n"
     )
     command = [sys.executable, "-c", code]
     done = subprocess.run(
