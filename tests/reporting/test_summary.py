@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from ferflow.errors import DataError
@@ -63,3 +65,17 @@ def test_summarise_says_when_the_parameters_have_changed_since(tmp_path, sample_
     assert summarise(tmp_path, sample_params.model_copy(update={"seed": 1})).startswith(
         "These figures are of other"
     )
+
+
+@pytest.mark.parametrize(("name", "key"), [("metrics", "leak_free"), ("train", "val_accuracy")])
+@pytest.mark.parametrize("value", [None, {}, "x"])
+def test_summarise_names_the_reports_when_a_value_is_of_another_type(
+    tmp_path, sample_params, name, key, value
+):
+    _write_reports(tmp_path, "sample", sample_params)
+    path = tmp_path / f"{name}.json"
+    write_json(path, json.loads(path.read_text()) | {key: value})
+    with pytest.raises(
+        DataError, match=r"a value in metrics.json, train.json, download.json is of another|lacks"
+    ):
+        summarise(tmp_path, sample_params)

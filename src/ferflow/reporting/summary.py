@@ -38,6 +38,11 @@ def summarise(reports_dir: Path, params: Params) -> str:
         )
     except KeyError as error:
         raise DataError(f"{reports_dir}: a report lacks {error}; run 'dvc repro' again") from None
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"{reports_dir}: a value in {', '.join(names)} is of another type than expected "
+            f"({error}); run 'dvc repro' again"
+        ) from None
     if is_stale or source["source"] != params.download.source:
         lines.insert(0, "These figures are of other parameters than params.yaml now holds; run 'dvc repro'.")
     if is_sample:
