@@ -84,6 +84,9 @@ def test_check_params_names_a_missing_key(sample_values):
         check_params(sample_values, origin="params.yaml")
 
 
+_DENSE = {"key": "model.dense_units", "kind": "choice", "choices": [0, 64]}
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -101,6 +104,8 @@ def test_check_params_names_a_missing_key(sample_values):
             {"train.unfreeze": [{"epoch": 3, "layers": 3}, {"epoch": 2, "layers": 9}]},
             r"expected rising numbers up to epochs \(20\)",
         ),
+        ({"train.devices": 3, "train.batch_size": 16}, "which 3 devices cannot share evenly"),
+        ({"tune.space": [_DENSE, _DENSE]}, r"has model\.dense_units twice; give each key one entry"),
         ({"train.warmup_epochs": 100.0}, r"train\.warmup_epochs is 100, expected less than epochs"),
     ],
 )
@@ -212,10 +217,13 @@ def test_a_file_that_is_older_than_some_keys_is_taken_as_it_was_meant(sample_val
     values = copy.deepcopy(sample_values)
     whole = check_params(values, origin="params.yaml")
     assert capsys.readouterr().err == ""
-    del values["download"]["map"], values["train"]["teacher"], values["train"]["steps_per_dispatch"]
+    del values["download"]["map"]
+    for key in ("teacher", "teacher_share", "teacher_temperature", "steps_per_dispatch"):
+        del values["train"][key]
     assert check_params(values, origin="params.yaml") == whole
-    told = "params.yaml: is older than download.map, train.teacher, train.steps_per_dispatch, which are taken"
-    assert capsys.readouterr().err.startswith(told)
+    told = capsys.readouterr().err
+    assert told.startswith("params.yaml: is older than download.map, train.teacher, train.teacher_share, ")
+    assert "train.steps_per_dispatch, which are taken" in told
     del values["train"]["epochs"]
     with pytest.raises(ParamsError, match=r"train.epochs: missing; add it"):
         check_params(values, origin="params.yaml")
