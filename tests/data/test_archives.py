@@ -146,6 +146,13 @@ def test_read_members_of_a_folder_refuses_a_pipe_instead_of_waiting_for_it(tmp_p
         read(tmp_path, bounds)
 
 
+def test_read_members_of_what_is_not_there_names_the_key(tmp_path, bounds) -> None:
+    with pytest.raises(
+        SourceError, match=r"data\.zip: not found; set download\.path to the archive or folder"
+    ):
+        read(tmp_path / "data.zip", bounds)
+
+
 def test_read_members_survives_random_damage(tmp_path, bounds) -> None:
     """Damage is a SourceError, or was where it does not matter; it is never another exception."""
     chance = random.Random(5)
