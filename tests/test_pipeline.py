@@ -29,6 +29,7 @@ from ferflow.profiles import write_profile
 from ferflow.tracking import names
 from ferflow.tracking.lineage import flat
 from ferflow.tracking.store import client, experiment_id
+from tests.lives import Lives
 from tests.working_copy import copy_working_tree
 
 # Small enough for a test; every stage still has real work.
@@ -196,16 +197,15 @@ def test_a_train_key_reruns_train_and_evaluate_only(repository: Path):
     assert re.findall(r"Running stage '(.*)'", printed) == ["train", "evaluate"]
 
 
-# Runs a stage for each line that it reads, which dies by SIGKILL at the n-th rename (to a name, where one is
-# given), before it or after it: between two of them a result of several files could be half old, half new.
-# Answers with the exit code. What a stage imports takes longer than what it does: each is a fork of one
-# process.
+# For `Lives`: runs a stage, which dies by SIGKILL at the n-th rename (to a name, where one is given), before
+# it or after it: between two of them a result of several files could be half old, half new.
 _DIE_AT_RENAME = """
 import json, os, signal, sys
 from pathlib import Path
 from ferflow.cli.app import main
 import ferflow.stages.download, ferflow.stages.face_filter, ferflow.stages.split
 
+sys.argv[0] = "ferflow"
 if "train" in sys.argv:
     from ferflow.model.backend import load_keras
     load_keras()
@@ -225,7 +225,7 @@ def dying(rename, place, moment, name):
     return replacement
 
 for line in sys.stdin:
-    stage, place, moment, name = json.loads(line)
+    place, moment, name = json.loads(line)
     child = os.fork()
     if not child:
         code, renames = 99, 0
@@ -233,7 +233,6 @@ for line in sys.stdin:
         Path.rename, Path.replace = (
             dying(rename, place, moment, name) for rename in (Path.rename, Path.replace)
         )
-        sys.argv = ["ferflow", stage]
         try:
             main()
         except SystemExit as ended:
@@ -245,44 +244,9 @@ for line in sys.stdin:
 """
 
 
-class _Lives:
-    """A process in a repository whose forks run a stage until its end or its kill.
-
-    Args:
-        repository: The folder; what they print is in its file `log`.
-        stage: The stage.
-    """
-
-    def __init__(self, repository: Path, stage: str) -> None:
-        self._stage = stage
-        self._log = repository / "log"
-        with self._log.open("w") as stream:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _DIE_AT_RENAME, stage],
-                cwd=repository,
-                env=_environment(),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stream,
-                text=True,
-            )
-
-    def live(self, place: int = 0, moment: str = "", name: str = "") -> int:
-        """Run the stage until the n-th rename, or the n-th to that name; its exit code."""
-        print(json.dumps([self._stage, place, moment, name]), file=self._process.stdin, flush=True)
-        code = self._process.stdout.readline()
-        assert code, self.printed()
-        return int(code)
-
-    def printed(self) -> str:
-        """All that was printed until now."""
-        return self._log.read_text()
-
-    def __enter__(self) -> _Lives:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.communicate()
+def _lives(repository: Path, stage: str) -> Lives:
+    """Lives of a stage, each with the place, the moment and the name of its last rename."""
+    return Lives(_DIE_AT_RENAME, stage, log=repository / "log", cwd=repository, env=_environment())
 
 
 _UNITS = ("data/raw", "data/filtered", "data/split")
@@ -323,9 +287,9 @@ def test_a_stage_killed_at_any_rename_leaves_old_or_new_and_completes(repository
     new = _units(repository.with_name("clean"))
     assert new != old
     num_kills = 0
-    with _Lives(repository, stage) as lives:
+    with _lives(repository, stage) as lives:
         for place, moment in itertools.product(range(1, 9), ("before", "after")):
-            code = lives.live(place, moment)
+            code = lives.live(place, moment, "")
             if code == 0:  # It has fewer renames than that.
                 break
             assert code == -signal.SIGKILL, lives.printed()
@@ -359,13 +323,13 @@ def test_killed_training_goes_on_and_ends_with_the_same_network(repository: Path
     checkpoints = repository / ".ferflow" / "checkpoints"
     shutil.rmtree(checkpoints)
     (repository / "models" / "model.keras").unlink()
-    with _Lives(repository, "train") as lives:
+    with _lives(repository, "train") as lives:
         for epoch in (1, 2):
             assert lives.live(1, "after", f"epoch-{epoch:05d}") == -signal.SIGKILL, lives.printed()
             assert list(checkpoints.glob(f"*/epoch-{epoch:05d}"))
             assert not (repository / "models" / "model.keras").exists()
         assert "going on after epoch 1" in lives.printed()
-        assert lives.live() == 0, lives.printed()
+        assert lives.live(0, "", "") == 0, lives.printed()
         assert "going on after epoch 2" in lives.printed()
     assert _digests(repository) == before
 

@@ -77,14 +77,15 @@ _KERAS_HIDES = ("matplotlib", "matplotlib.pyplot", "pandas", "sklearn")
 _HIDDEN = {"keras": _KERAS_HIDES, "tensorflow": ("jax", *_KERAS_HIDES)}
 
 
-# One thread loads at a time: of a package that another one is still loading, parts would be missing.
-_loading = threading.RLock()
+# One thread loads at a time, and changes what all threads share meanwhile: of a package that another one is
+# still loading, parts would be missing.
+loading = threading.RLock()
 
 
 def _forget_other_threads() -> None:
     """A process that is forked while another thread loads has no such thread, which would never end."""
-    global _loading
-    _loading = threading.RLock()
+    global loading
+    loading = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
@@ -96,7 +97,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     # The package too: one that may not be imported is None there, whatever is loaded of its parts.
     modules = (name, *_MODULES[name])
-    with _loading:
+    with loading:
         if any(sys.modules.get(module) is None for module in modules):
             for variable, value in _VARIABLES.get(name, {}).items():
                 os.environ.setdefault(variable, value)

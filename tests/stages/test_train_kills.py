@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +12,11 @@ import pytest
 from ferflow.data.store import write_arrays
 from ferflow.files import sha256_of
 from tests.conftest import REPOSITORY
+from tests.lives import Lives
 
 _EPOCHS, _STEPS_PER_EPOCH, _BATCH_SIZE = 6, 7, 8
 
-# Runs the train stage in each folder that it reads, which kills itself after a number of steps of its own;
-# answers with the exit code. What it imports takes longer than what it does here: each life is a fork of one
-# process.
+# For `Lives`: runs the train stage in a folder, which kills itself after a number of steps of its own.
 _LIVES = """
 import json, os, signal, sys, traceback
 from pathlib import Path
@@ -80,37 +76,9 @@ def values(sample_values):
     return sample_values
 
 
-class Lives:
-    """A process whose forks train until their end or their kill.
-
-    Args:
-        log: What they print is written there.
-    """
-
-    def __init__(self, log: Path) -> None:
-        self._log = log
-        with log.open("w") as stream:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _LIVES],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stream,
-                text=True,
-                env={**os.environ, "PYTHONPATH": str(REPOSITORY / "src")},
-            )
-
-    def live(self, values: dict, folder: Path, *, kill_after: int = 0) -> tuple[int, str]:
-        """Train in a folder; the exit code, and all that was printed until now."""
-        print(json.dumps([str(folder), kill_after, values]), file=self._process.stdin, flush=True)
-        code = self._process.stdout.readline()
-        assert code, self._log.read_text()
-        return int(code), self._log.read_text()
-
-    def __enter__(self) -> Lives:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.communicate()
+def _lives(log: Path) -> Lives:
+    """Lives of a training, each with its folder, the steps before its kill and the parameters."""
+    return Lives(_LIVES, log=log, env={**os.environ, "PYTHONPATH": str(REPOSITORY / "src")})
 
 
 @pytest.mark.slow
@@ -125,19 +93,17 @@ def test_five_kills_at_random_steps_change_no_bit(tmp_path, values):
             }
             write_arrays(folder / "split" / f"{name}.npz", arrays)
     # Another process, in which hashes of names are others.
-    with Lives(tmp_path / "whole.log") as lives:
-        code, printed = lives.live(values, whole)
-        assert code == 0, printed
+    with _lives(tmp_path / "whole.log") as lives:
+        assert lives.live(str(whole), 0, values) == 0, lives.printed()
 
     # Each life takes up to an epoch and a half, so that some kills fall before its first checkpoint.
     kills = random.integers(1, _STEPS_PER_EPOCH * 3 // 2, size=5).tolist()
-    with Lives(tmp_path / "killed.log") as lives:
+    with _lives(tmp_path / "killed.log") as lives:
         for steps in kills:
-            code, printed = lives.live(values, killed, kill_after=steps)
-            assert code == -signal.SIGKILL, printed
+            assert lives.live(str(killed), steps, values) == -signal.SIGKILL, lives.printed()
             assert not (killed / "model.keras").exists()
-        code, printed = lives.live(values, killed)
-        assert code == 0, printed
+        assert lives.live(str(killed), 0, values) == 0, lives.printed()
+        printed = lives.printed()
     assert printed.count("steps taken: ") == 1
     assert "steps taken: 0\n" not in printed
     assert sha256_of(killed / "model.keras") == sha256_of(whole / "model.keras"), kills

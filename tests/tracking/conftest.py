@@ -46,7 +46,7 @@ def known_schema() -> Iterator[None]:
 def unhurried_databases() -> Iterator[None]:
     """SQLite in this process leaves the time of writing to the system, as no machine loses its power here.
 
-    Each commit waited for the disk: half of the time that a test of the registry takes.
+    The tests of the registry alone have some 4,000 commits, each of which waited for the disk.
     """
 
     def leave_it(connection: Any, _: object) -> None:

@@ -10,7 +10,6 @@ import os
 import re
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -23,8 +22,6 @@ from ferflow.extras import missing_package
 
 _BACKENDS = ("tensorflow", "jax")
 _CURE = "tensorflow or jax; set the variable KERAS_BACKEND to one of them"
-# Two threads that hold stderr back would restore what the other one has put there.
-_one_at_a_time = threading.RLock()
 _OUT_OF_MEMORY = re.compile(r"RESOURCE_EXHAUSTED|ResourceExhausted|[Oo]ut of memory|OOM when allocating")
 
 
@@ -43,7 +40,7 @@ def load_keras() -> Any:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    with _one_at_a_time:
+    with heavy.loading:
         if "keras" not in sys.modules:
             _load()
         keras = heavy.keras
@@ -110,10 +107,8 @@ def set_up_process(seed: int, precision: str, devices: int = 1) -> None:
     """
     keras = load_keras()
     _as_networks_need(keras)  # Where somebody else loaded it.
-    with (
-        _one_at_a_time,
-        _stderr_held_back(),
-    ):  # Keras seeds TensorFlow too, which loads it on the backend JAX.
+    # Keras seeds TensorFlow too, which loads it on the backend JAX.
+    with heavy.loading, _stderr_held_back():
         keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(dtype_policy(precision))
     _share_out(devices)
